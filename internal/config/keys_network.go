@@ -1,0 +1,33 @@
+package config
+
+// networkOptions is the part "Network and transport" of the option table.
+var networkOptions = []Option{
+	{Name: "interface", Type: Str, Default: "'0.0.0.0'", Verdict: Honoured, About: "bind address of both ports (bracketed for IPv6)"},
+	{Name: "publish_port", Type: Int, Default: "4505", Verdict: Honoured, About: "PUB side"},
+	{Name: "ret_port", Type: Int, Default: "4506", Verdict: Honoured, About: "request side"},
+	{Name: "ipv6", Type: None | Bool, Default: "~", Verdict: Honoured, About: "True sets the IPv6 option on the sockets; None lets the listener follow the address"},
+	{Name: "transport", Type: Str, Default: "'zeromq'", Verdict: Honoured, About: "only zeromq; anything else stops the start"},
+	{Name: "zmq_backlog", Type: Int, Default: "1000", Verdict: Honoured, About: "listen backlog of the request socket"},
+	{Name: "pub_hwm", Type: Int, Default: "1000", Verdict: Honoured, About: "send high-water mark of the PUB socket, messages per subscriber"},
+	{Name: "zmq_filtering", Type: Bool, Default: "false", Verdict: Honoured, About: "publish list and syndic jobs to per-minion topics; changes the first frame"},
+	{Name: "zmq_monitor", Type: Any, Default: "false", Verdict: Accepted, About: "log socket monitor events"},
+	{Name: "tcp_keepalive", Type: Bool, Default: "true", Verdict: Honoured, About: "socket keepalive on/off"},
+	{Name: "tcp_keepalive_idle", Type: Float, Default: "300", Verdict: Honoured, About: "seconds; -1 OS default"},
+	{Name: "tcp_keepalive_cnt", Type: Float, Default: "-1", Verdict: Honoured, About: "probes; -1 OS default"},
+	{Name: "tcp_keepalive_intvl", Type: Float, Default: "-1", Verdict: Honoured, About: "seconds; -1 OS default"},
+	{Name: "tcp_master_pub_port", Type: Int, Default: "4512", Verdict: Honoured, About: "event bus PUB port when ipc_mode: tcp"},
+	{Name: "tcp_master_pull_port", Type: Int, Default: "4513", Verdict: Honoured, About: "event bus PULL port when ipc_mode: tcp"},
+	{Name: "tcp_master_publish_pull", Type: Int, Default: "4514", Verdict: Honoured, About: "publish PULL port when ipc_mode: tcp"},
+	{Name: "tcp_master_workers", Type: Int, Default: "4515", Verdict: Honoured, About: "worker port when ipc_mode: tcp"},
+	{Name: "ipc_mode", Type: Str, Default: "'ipc'", Verdict: Honoured, About: "ipc (Unix sockets) in scope; tcp only matters on Windows"},
+	{Name: "ipc_write_buffer", Type: Int | Str, Default: "0", Verdict: Honoured, About: "cap on queued bytes per event subscriber; 0 is the built-in bound, dynamic is 631912755"},
+	{Name: "sock_dir", Type: Str, Default: "'/var/run/salt/master'", Verdict: Honoured, Path: UnderRoot, About: "directory of the local event and publish sockets"},
+	{Name: "sock_pool_size", Type: Int, Default: "1", Verdict: Accepted, About: "client-side request socket pool; unused by the master itself"},
+	{Name: "ssl", Type: Dict | Bool | None, Default: "~", Verdict: Refused, About: "TLS for the tcp/ws transports only"},
+	{Name: "worker_threads", Type: Int, Default: "5", Verdict: Accepted, About: "parallel request handlers; stock processes, here goroutine limit; below 3 with peer set becomes 3"},
+	{Name: "max_event_size", Type: Int, Default: "1048576", Verdict: Honoured, Reload: Live, About: "events whose packed data exceeds this many bytes are trimmed: large values replaced by the string VALUE_TRIMMED"},
+	{Name: "salt_cp_chunk_size", Type: Int, Default: "98304", Verdict: Accepted, About: "client side of salt-cp"},
+	{Name: "http_connect_timeout", Type: Float, Default: "20.0", Verdict: Silent, About: "http utilities"},
+	{Name: "http_request_timeout", Type: Float, Default: "3600.0", Verdict: Silent, About: "http utilities"},
+	{Name: "http_max_body", Type: Int, Default: "107374182400", Verdict: Silent, About: "http utilities"},
+}
