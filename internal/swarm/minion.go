@@ -1,0 +1,136 @@
+package swarm
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// maxRunning bounds the jobs one minion works on at a time; beyond it the minion stops reading its
+// subscription, and the master's per-subscriber queue decides.
+const maxRunning = 32
+
+// minion is one simulated minion. Its own goroutine runs the life cycle and then reads the
+// subscription; each job gets a goroutine for as long as it lasts.
+//
+//	sign in ─► subscribe ─► start sequence ─► ready: publication ─► job ─► return
+//	   ▲           ▲                            │
+//	   │           └──── connection lost ───────┤
+//	   └──── does not decrypt (re-auth) ────────┘
+type minion struct {
+	swarm    *Swarm
+	index    int
+	id       string
+	identity *identity
+	master   *masterState
+	dials    gate
+	muted    bool
+	slots    gate // jobs at work
+	link     *requestLink
+
+	authMu sync.Mutex // one sign-in at a time
+	creds  atomic.Pointer[credentials]
+
+	// The subscription goroutine's own: serial of the last publication accepted under shared.
+	shared *sharedKey
+	serial uint64
+
+	runMu   sync.Mutex
+	running map[string]*publication // by jid, for saltutil.find_job; nil while idle
+}
+
+// run is the life of the minion; it ends with ctx or when the master refuses the key.
+func (m *minion) run(ctx context.Context) {
+	defer m.link.Close()
+	if err := m.firstSignIn(ctx); err != nil {
+		if errors.Is(err, ErrRefused) {
+			m.swarm.cfg.Log.Warn("Master refuses the minion's key", "minion", m.id, "err", err)
+			m.swarm.counters.ended.add(1)
+		}
+		return
+	}
+	// Drawn once as libzmq's RECONNECT_IVL is (spec: transport §4.1).
+	wait := between(m.swarm.cfg.Reconnect, m.swarm.cfg.Reconnect+m.swarm.cfg.ReconnectMax)
+	started := !m.swarm.cfg.StartSequence
+	for ctx.Err() == nil {
+		if err := m.subscribed(ctx, &started); err != nil && ctx.Err() == nil {
+			m.swarm.cfg.Log.Debug("Subscription lost", "minion", m.id, "err", err)
+		}
+		if sleep(ctx, wait) != nil {
+			return
+		}
+	}
+}
+
+// firstSignIn asks until the key is accepted, round after round as the stock daemon does.
+func (m *minion) firstSignIn(ctx context.Context) error {
+	s := m.swarm
+	pending := false
+	defer func() {
+		if pending {
+			s.counters.pending.add(-1)
+		}
+	}()
+	for {
+		if err := s.authPacer.wait(ctx); err != nil {
+			return err
+		}
+		if err := s.authGate.enter(ctx); err != nil {
+			return err
+		}
+		err := m.signIn(ctx, nil)
+		s.authGate.leave()
+		switch {
+		case err == nil, ctx.Err() != nil:
+			return err
+		case errors.Is(err, ErrRefused) && !s.cfg.RejectedRetry:
+			return err
+		case errors.Is(err, errPending) && !pending:
+			pending = true
+			s.counters.pending.add(1)
+		}
+		s.cfg.Log.Debug("Not signed in yet", "minion", m.id, "err", err)
+		if err := sleep(ctx, s.cfg.AcceptanceWait); err != nil {
+			return err
+		}
+	}
+}
+
+// subscribed holds one subscription connection until it breaks.
+func (m *minion) subscribed(ctx context.Context, started *bool) error {
+	s := m.swarm
+	addr := net.JoinHostPort(m.master.host, strconv.Itoa(m.creds.Load().publishPort))
+	conn, err := m.dials.dial(ctx, addr, "SUB", m.subscriptions(), s.linkOptions())
+	if err != nil {
+		return err
+	}
+	s.counters.connects.Add(1)
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	defer func() {
+		stop()
+		_ = conn.Close()
+		s.counters.disconnects.Add(1)
+	}()
+	if !*started {
+		if err := m.startSequence(ctx); err != nil {
+			return err
+		}
+		*started = true
+	}
+	s.counters.ready.add(1)
+	defer s.counters.ready.add(-1)
+	for {
+		frames, err := conn.ReadMessage()
+		if err != nil {
+			return err
+		}
+		now := time.Now()
+		if err := m.publication(ctx, frames, now); err != nil {
+			return err
+		}
+	}
+}
