@@ -1,0 +1,45 @@
+package scenario
+
+import "regexp"
+
+// Catalogue is every group for a column, in the order they run. Group and step names are the same in every
+// column.
+func Catalogue(c *Column) []Group {
+	groups := []Group{baselineGroup(c), salternGroup(c)}
+	groups = append(groups, tierGroups(c)...)
+	return append(groups, levelGroups(c)...)
+}
+
+// choose keeps the steps whose full name matches, and those they want.
+func choose(groups []Group, match *regexp.Regexp) []Group {
+	wanted := make(map[string]bool)
+	for _, g := range groups {
+		for _, s := range g.Steps {
+			if name := fullName(g, s); match.MatchString(name) {
+				wanted[name] = true
+				if g.Skip != "" || s.Skip != "" {
+					continue
+				}
+				for _, other := range s.Wants {
+					wanted[other] = true
+				}
+			}
+		}
+	}
+	var chosen []Group
+	for _, g := range groups {
+		var steps []Step
+		for _, s := range g.Steps {
+			if wanted[fullName(g, s)] {
+				steps = append(steps, s)
+			}
+		}
+		if len(steps) > 0 {
+			g.Steps = steps
+			chosen = append(chosen, g)
+		}
+	}
+	return chosen
+}
+
+func fullName(g Group, s Step) string { return g.Name + "/" + s.Name }

@@ -1,0 +1,52 @@
+package scenario
+
+import (
+	"context"
+	"fmt"
+)
+
+// syndicRestarted stops the syndic with SIGTERM and starts it again.
+func (t *tier) syndicRestarted(ctx context.Context, b *Bench) error {
+	if err := t.start(ctx, b); err != nil {
+		return fmt.Errorf("tier not there: %w", err)
+	}
+	if err := t.low.syndic.Stop(stopGrace); err != nil {
+		return err
+	}
+	position := t.top.bus.Len()
+	if err := t.low.startSyndic(); err != nil {
+		return err
+	}
+	if _, err := t.top.waitEvent(ctx, position, "salt/syndic/syn1/start"); err != nil {
+		return err
+	}
+	return t.complete(ctx)
+}
+
+// momRestarted stops the master of masters; the syndic has to sign in again by itself.
+func (t *tier) momRestarted(ctx context.Context, b *Bench) error {
+	if err := t.start(ctx, b); err != nil {
+		return fmt.Errorf("tier not there: %w", err)
+	}
+	if err := t.top.master.Stop(stopGrace); err != nil {
+		return err
+	}
+	if err := t.top.startMaster(ctx); err != nil {
+		return err
+	}
+	return t.complete(ctx)
+}
+
+// masterRestarted stops the lower master under the running syndic.
+func (t *tier) masterRestarted(ctx context.Context, b *Bench) error {
+	if err := t.start(ctx, b); err != nil {
+		return fmt.Errorf("tier not there: %w", err)
+	}
+	if err := t.low.master.Stop(stopGrace); err != nil {
+		return err
+	}
+	if err := t.low.startMaster(ctx); err != nil {
+		return err
+	}
+	return t.complete(ctx)
+}
