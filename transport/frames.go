@@ -57,7 +57,7 @@ func (f *frameReader) read() (readStatus, error) {
 		return f.discard()
 	}
 	f.frames = f.frames[:0]
-	first, err := f.receiveFirst()
+	first, err := f.socket.RecvBytes(zmq.DONTWAIT)
 	if err != nil {
 		if isAgain(err) {
 			return readNothing, nil
@@ -78,7 +78,7 @@ func (f *frameReader) read() (readStatus, error) {
 			f.over = true
 			return f.discard()
 		}
-		frame, err := f.socket.RecvBytes(zmq.DONTWAIT)
+		frame, err := f.next()
 		if err != nil {
 			return readNothing, fmt.Errorf("receive frame %d: %w", len(f.frames), err)
 		}
@@ -87,8 +87,10 @@ func (f *frameReader) read() (readStatus, error) {
 	}
 }
 
-func (f *frameReader) receiveFirst() ([]byte, error) {
-	if !f.peer {
+// next reads a further frame. The address comes with the second one: the first is made up by the ROUTER itself
+// and does not always carry it.
+func (f *frameReader) next() ([]byte, error) {
+	if !f.peer || len(f.frames) != 1 {
 		return f.socket.RecvBytes(zmq.DONTWAIT)
 	}
 	frame, meta, err := f.socket.RecvBytesWithMetadata(zmq.DONTWAIT, peerAddress)
