@@ -47,7 +47,11 @@ func (o LoadOptions) mainFile(name, variable string) string {
 	}
 	path := filepath.Join(dir, name)
 	if v := o.env(variable); v != "" && path == filepath.Join(DefaultConfigDir, name) {
-		return v
+		path = v
+	}
+	// Absolute, because a daemon changes its directory and reads the file again at a reload.
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
 	}
 	return path
 }

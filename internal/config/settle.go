@@ -38,8 +38,8 @@ func (m *Master) settle(b *binder, o LoadOptions) {
 
 // settleJobs folds keep_jobs (hours, the old spelling) into keep_jobs_seconds.
 func (m *Master) settleJobs() {
-	const defaultSeconds, defaultHours = 86400 * time.Second, 24.0
-	if m.KeepJobs != defaultSeconds || !m.Raw.Has("keep_jobs") {
+	const kept, defaultHours = 24 * time.Hour, 24.0
+	if m.KeepJobs != kept || !m.Raw.Has("keep_jobs") {
 		return
 	}
 	v := m.Raw.Get("keep_jobs")

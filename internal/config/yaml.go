@@ -42,7 +42,8 @@ func ParseDocument(name string, src []byte) (*Map, error) {
 	case *Map:
 		return d, nil
 	}
-	return nil, fmt.Errorf("%w, not <class '%s'>.", ErrNotMapping, v.typeName()) //nolint:staticcheck // stock's wording
+	//lint:ignore ST1005 stock's wording
+	return nil, fmt.Errorf("%w, not <class '%s'>.", ErrNotMapping, v.typeName())
 }
 
 // parseValue reads a document of any type.
