@@ -46,11 +46,6 @@ func (w *mapWriter) int(k string, v int64) {
 	w.dst = AppendInt(w.dst, v)
 }
 
-func (w *mapWriter) bool(k string, v bool) {
-	w.key(k)
-	w.dst = AppendBool(w.dst, v)
-}
-
 func (w *mapWriter) null(k string) {
 	w.key(k)
 	w.dst = AppendNil(w.dst)

@@ -85,11 +85,8 @@ func ScanList(b []byte, fn func(val []byte) error) error {
 // Field returns the raw span of one top-level field of b, a checked map. When the key repeats the last value
 // counts, as it does in Salt. ok is false when there is no such key or b is no map.
 func Field(b []byte, key string) (val []byte, ok bool) {
-	it, _ := iterate(b)
-	if len(b) == 0 || !IsMap(b) {
-		return nil, false
-	}
-	for it.next() {
+	it, isMap := iterate(b)
+	for isMap && it.next() {
 		if it.key != nil && string(it.key) == key {
 			val, ok = it.val, true
 		}
@@ -97,10 +94,20 @@ func Field(b []byte, key string) (val []byte, ok bool) {
 	return val, ok
 }
 
-// IsMap tells whether raw begins a map, IsList whether it begins a list, IsNil whether it is nil.
-func IsMap(raw []byte) bool  { k, _, _ := head(raw, 0); return k == kindMap }
-func IsList(raw []byte) bool { k, _, _ := head(raw, 0); return k == kindList } //nolint:revive // documented above
-func IsNil(raw []byte) bool  { return len(raw) == 1 && raw[0] == 0xc0 }        //nolint:revive // documented above
+// IsMap tells whether raw begins a map.
+func IsMap(raw []byte) bool {
+	k, _, _ := head(raw, 0)
+	return k == kindMap
+}
+
+// IsList tells whether raw begins a list.
+func IsList(raw []byte) bool {
+	k, _, _ := head(raw, 0)
+	return k == kindList
+}
+
+// IsNil tells whether raw is nil.
+func IsNil(raw []byte) bool { return len(raw) == 1 && raw[0] == 0xc0 }
 
 // Len returns the number of elements of a raw list or of pairs of a raw map, 0 for anything else.
 func Len(raw []byte) int {

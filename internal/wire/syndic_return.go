@@ -153,13 +153,13 @@ func AppendSyndicReturns(dst []byte, list []SyndicReturn, p Proof) []byte {
 	w.key("load")
 	w.dst = AppendListHeader(w.dst, len(list))
 	for i := range list {
-		w.dst = list[i].append(w.dst)
+		w.dst = list[i].appendElement(w.dst)
 	}
 	w.proof(p)
 	return w.end()
 }
 
-func (s *SyndicReturn) append(dst []byte) []byte {
+func (s *SyndicReturn) appendElement(dst []byte) []byte {
 	w := beginMap(dst, Wire)
 	w.str("id", s.ID)
 	w.str("jid", s.JID)
