@@ -1,6 +1,7 @@
 package output
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"strings"
@@ -61,7 +62,12 @@ func FuzzRender(f *testing.F) {
 		if !json.Valid(raw) || strings.Count(string(raw), "[")+strings.Count(string(raw), "{") > 1000 {
 			return
 		}
-		data := tree(t, raw)
+		d := json.NewDecoder(bytes.NewReader(raw))
+		d.UseNumber()
+		data, err := readTree(d)
+		if err != nil {
+			return // a number out of range
+		}
 		for _, name := range Names() {
 			if _, err := Render(name, data, Options{Color: true}); err != nil {
 				t.Fatalf("%s: %v", name, err)
