@@ -134,81 +134,78 @@ func (m *minion) signIn(ctx context.Context, stale *credentials) error {
 }
 
 func (m *minion) exchangeAuth(ctx context.Context) (*credentials, error) {
-	cfg := &m.swarm.cfg
-	req := wire.AuthRequest{
-		ID: m.id, Nonce: newNonce(), EncAlgo: string(cfg.EncAlgorithm), SigAlgo: string(cfg.SigAlgorithm),
-		Pub: m.identity.pub, Level: cfg.Level,
-	}
 	var known *pki.PublicKey
 	var challenge string
+	var token []byte
 	if old := m.creds.Load(); old != nil {
 		known, challenge = old.masterKey, pki.NewKeyString()
 		var err error
-		if req.Token, err = known.Encrypt(cfg.EncAlgorithm, []byte(challenge)); err != nil {
+		if token, err = known.Encrypt(m.swarm.cfg.EncAlgorithm, []byte(challenge)); err != nil {
 			return nil, err
 		}
 	}
-	body, err := req.AppendEnvelope(nil)
+	nonce := newNonce()
+	body, err := m.authRequest(nonce, token).AppendEnvelope(nil)
 	if err != nil {
 		return nil, err
 	}
-	reply, err := m.link.Do(ctx, body, cfg.AuthTimeout)
+	reply, err := m.link.Do(ctx, body, m.swarm.cfg.AuthTimeout)
 	if err != nil {
 		return nil, err
 	}
-	return m.checkAuth(reply, req.Nonce, challenge, known)
+	return m.checkAuth(reply, nonce, challenge, known)
+}
+
+func (m *minion) authRequest(nonce string, token []byte) wire.AuthRequest {
+	cfg := &m.swarm.cfg
+	return wire.AuthRequest{
+		ID: m.id, Nonce: nonce, EncAlgo: string(cfg.EncAlgorithm), SigAlgo: string(cfg.SigAlgorithm),
+		Token: token, Pub: m.identity.pub, Level: cfg.Level,
+	}
 }
 
 // checkAuth makes the checks of a stock minion in its order (spec: auth-and-crypto §5.3). A pub_sig is
 // ignored: a swarm has no signing key to check it with.
 func (m *minion) checkAuth(reply []byte, nonce, challenge string, known *pki.PublicKey) (*credentials, error) {
-	top, err := wire.DecodeMap(reply, wire.Wire, wire.OuterLimits)
+	answer, err := wire.ParseAuthReply(reply)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errAuthReply, err)
 	}
-	if plain := top.Map("load"); plain.Len() > 0 {
-		return nil, fmt.Errorf("%w: unsigned %q", errAuthReply, plain.Str("ret"))
-	}
-	signed := top.Bytes("load")
-	load, err := wire.DecodeMap(signed, wire.Wire, wire.OuterLimits)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errAuthReply, err)
+	if answer.SignedLoad == nil {
+		return nil, fmt.Errorf("%w: unsigned, ret %.32q", errAuthReply, fmt.Sprint(answer.Ret))
 	}
 	creds := &credentials{masterKey: known}
-	if load.Has("pub_key") {
-		if creds, err = m.accept(load, challenge, known); err != nil {
+	if answer.Accept != nil {
+		if creds, err = m.accept(answer.Accept, challenge, known); err != nil {
 			return nil, err
 		}
 	}
 	// Nothing to verify with when the very first answer is "pending": stock trusts on first use.
 	if creds.masterKey != nil {
-		if err := creds.masterKey.Verify(m.swarm.cfg.SigAlgorithm, signed, top.Bytes("sig")); err != nil {
+		if err := creds.masterKey.Verify(m.swarm.cfg.SigAlgorithm, answer.SignedLoad, answer.Sig); err != nil {
 			return nil, fmt.Errorf("%w: %w", errAuthReply, err)
 		}
 	}
-	if load.Str("nonce") != nonce {
+	if answer.Nonce != nonce {
 		return nil, fmt.Errorf("%w: nonce of another request", errAuthReply)
 	}
-	if ret, ok := load.Get("ret"); ok {
-		switch ret {
-		case true:
-			return nil, errPending
-		case false:
-			return nil, ErrRefused
-		case "full":
-			return nil, errFull
-		}
-		return nil, fmt.Errorf("%w: ret %T", errAuthReply, ret)
+	if answer.Accept != nil {
+		return creds, nil
 	}
-	if creds.shared == nil {
-		return nil, fmt.Errorf("%w: neither keys nor ret", errAuthReply)
+	switch answer.Ret {
+	case true:
+		return nil, errPending
+	case false:
+		return nil, ErrRefused
+	case "full":
+		return nil, errFull
 	}
-	return creds, nil
+	return nil, fmt.Errorf("%w: ret %.32q", errAuthReply, fmt.Sprint(answer.Ret))
 }
 
 // accept opens the secrets of a positive reply.
-func (m *minion) accept(load *wire.Map, challenge string, known *pki.PublicKey) (*credentials, error) {
-	key, err := m.master.parseKey(load.Str("pub_key"))
+func (m *minion) accept(load *wire.AuthAccept, challenge string, known *pki.PublicKey) (*credentials, error) {
+	key, err := m.master.parseKey(load.PubKey)
 	if err != nil {
 		return nil, fmt.Errorf("%w: pub_key: %w", errAuthReply, err)
 	}
@@ -216,23 +213,23 @@ func (m *minion) accept(load *wire.Map, challenge string, known *pki.PublicKey) 
 		return nil, fmt.Errorf("%w: the master has another key than before", errAuthReply)
 	}
 	alg := m.swarm.cfg.EncAlgorithm
-	open := func(field string) (string, error) {
-		plain, err := m.identity.key.Decrypt(alg, load.Bytes(field))
+	open := func(field string, block []byte) (string, error) {
+		plain, err := m.identity.key.Decrypt(alg, block)
 		if err != nil {
 			return "", fmt.Errorf("%w: %s: %w", errAuthReply, field, err)
 		}
 		return string(plain), nil
 	}
-	aes, err := open("aes")
+	aes, err := open("aes", load.AES)
 	if err != nil {
 		return nil, err
 	}
 	creds := &credentials{masterKey: key, publishPort: m.master.publishPort}
-	if creds.shared, err = m.master.intern(aes, load.Bytes("sig"), key); err != nil {
+	if creds.shared, err = m.master.intern(aes, load.Sig, key); err != nil {
 		return nil, err
 	}
 	if challenge != "" {
-		token, err := open("token")
+		token, err := open("token", load.Token)
 		if err != nil {
 			return nil, err
 		}
@@ -241,16 +238,15 @@ func (m *minion) accept(load *wire.Map, challenge string, known *pki.PublicKey) 
 		}
 	}
 	if creds.publishPort == 0 {
-		port := load.Int("publish_port")
-		if port < 1 || port > 65535 {
-			return nil, fmt.Errorf("%w: publish_port %d", errAuthReply, port)
+		if load.PublishPort < 1 || load.PublishPort > 65535 {
+			return nil, fmt.Errorf("%w: publish_port %d", errAuthReply, load.PublishPort)
 		}
-		creds.publishPort = int(port)
+		creds.publishPort = load.PublishPort
 	}
 	if m.swarm.cfg.Level < 3 {
 		return creds, nil
 	}
-	session, err := open("session")
+	session, err := open("session", load.Session)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 type zmtpPeer struct {
 	l          net.Listener
 	addr       string
+	port       int
 	socketType string
 }
 
@@ -20,10 +21,8 @@ func listenZMTP(t testing.TB, socketType string) *zmtpPeer {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = l.Close() })
-	return &zmtpPeer{l: l, addr: l.Addr().String(), socketType: socketType}
+	return &zmtpPeer{l: l, addr: l.Addr().String(), port: l.Addr().(*net.TCPAddr).Port, socketType: socketType}
 }
-
-func (p *zmtpPeer) port() int { return p.l.Addr().(*net.TCPAddr).Port }
 
 func (p *zmtpPeer) accept(t testing.TB) *zmtpConn {
 	t.Helper()
@@ -40,6 +39,10 @@ func (p *zmtpPeer) tryAccept() (*zmtpConn, error) {
 	if err != nil {
 		return nil, err
 	}
+	return p.greet(nc)
+}
+
+func (p *zmtpPeer) greet(nc net.Conn) (*zmtpConn, error) {
 	_ = nc.SetDeadline(time.Now().Add(20 * time.Second))
 	c := &zmtpConn{nc: nc, maxFrame: 1 << 20}
 	greeting := make([]byte, greetingLen)
@@ -49,7 +52,7 @@ func (p *zmtpPeer) tryAccept() (*zmtpConn, error) {
 	if err := c.readFull(greeting); err != nil {
 		return nil, err
 	}
-	_, _, err = c.readFrame(nil) // READY
+	_, _, err := c.readFrame(nil) // READY
 	_ = nc.SetDeadline(time.Time{})
 	return c, err
 }

@@ -17,7 +17,6 @@ var (
 	errPubDecrypt   = errors.New("publication does not decrypt")
 	errPubSignature = errors.New("publication signature is missing or wrong")
 	errPubMalformed = errors.New("malformed publication")
-	errPubEnc       = errors.New("publication of an unknown encryption")
 )
 
 // rememberedFrames is how many publications a sharedKey keeps opened, so that publications that
@@ -77,22 +76,17 @@ func (k *sharedKey) open(s *Swarm, frame []byte, now time.Time) (*publication, e
 
 // decode checks and opens a publication in the order of a stock minion (spec: transport §4.6).
 func (k *sharedKey) decode(s *Swarm, frame []byte, now time.Time) (*publication, error) {
-	env, err := wire.DecodeMap(frame, wire.Wire, wire.OuterLimits)
+	env, err := wire.ParsePubEnvelope(frame)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errPubMalformed, err)
 	}
-	if env.Str("enc") != "aes" {
-		return nil, errPubEnc
-	}
-	box := env.Bytes("load")
 	if s.cfg.VerifyPublications {
-		name := env.Str("sig_algo") // required since 3006.9
-		alg, err := pki.ParseSigAlgorithm(name)
-		if err != nil || name == "" || k.masterKey.Verify(alg, box, env.Bytes("sig")) != nil {
+		alg, err := pki.ParseSigAlgorithm(env.SigAlgo)
+		if err != nil || env.SigAlgo == "" || k.masterKey.Verify(alg, env.Load, env.Sig) != nil { // required since 3006.9
 			return nil, errPubSignature
 		}
 	}
-	plain, err := k.cipher.Open(nil, box)
+	plain, err := k.cipher.Open(nil, env.Load)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errPubDecrypt, err)
 	}
