@@ -1,7 +1,9 @@
 package jobcache
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -17,12 +19,34 @@ type aged struct {
 	indexed  time.Time // its place in the expiry index
 	received time.Time // its place in the arrival index
 	newest   time.Time // when the job was last written to
+	size     int64     // bytes of all its records
 }
+
+// garbage sums up what was dropped since the engine was last made to give space back.
+type garbage struct {
+	bytes        int64
+	lower, upper []byte // key range that holds it
+}
+
+func (g *garbage) add(a *aged) {
+	lower, upper := jobRange(a.jid)
+	if g.lower == nil || bytes.Compare(lower, g.lower) < 0 {
+		g.lower = lower
+	}
+	if bytes.Compare(upper, g.upper) > 0 {
+		g.upper = upper
+	}
+	g.bytes += a.size
+}
+
+// reclaimMin is how much garbage is not worth a compaction.
+const reclaimMin = 1 << 20
 
 // Expire drops every job that was not written to for Options.Keep before now, with its returns, and returns
 // how many. Ages are receive times of this store: job ids of other masters, or typed by hand, do not matter.
 // A return prolongs its job, as in stock Salt (spec: job-cache §2.1). With Keep 0 nothing happens.
-// The space is given back some seconds later. Runs beside all other calls, in small steps.
+// Space is given back when what was dropped is half of the disk space in use; Expire waits for that. It runs beside
+// all other calls, in small steps.
 func (s *Store) Expire(now time.Time) (n int, err error) {
 	if s.opts.Keep <= 0 {
 		return 0, nil
@@ -32,6 +56,9 @@ func (s *Store) Expire(now time.Time) (n int, err error) {
 	cutoff := now.Add(-s.opts.Keep)
 	for {
 		due, err := s.due(cutoff, expireChunk)
+		if err == nil && len(due) == 0 {
+			err = s.reclaim()
+		}
 		if err != nil || len(due) == 0 {
 			return n, expireError(err)
 		}
@@ -87,18 +114,42 @@ func (s *Store) expireJobs(due []aged, cutoff time.Time) (dropped int, err error
 			return 0, err
 		}
 	}
-	count := make(chan int, 1)
+	gone := make(chan []aged, 1)
 	err = s.do(ctx, 0, func(g *group) error {
-		n, err := g.drop(due, cutoff)
-		count <- n
+		jobs, err := g.drop(due, cutoff)
+		gone <- jobs
 		return err
 	})
 	if err != nil {
 		return 0, err
 	}
-	dropped = <-count
-	s.counts.expired.Add(uint64(dropped))
-	return dropped, nil
+	jobs := <-gone
+	for i := range jobs {
+		s.garbage.add(&jobs[i])
+	}
+	s.counts.expired.Add(uint64(len(jobs)))
+	return len(jobs), nil
+}
+
+// reclaim compacts the range of what was dropped, once it is worth it. Left alone the engine does so only when a
+// level outgrows its size, which a small store never does. Doing it at half garbage rewrites each byte about once.
+func (s *Store) reclaim() error {
+	if s.garbage.bytes < reclaimMin {
+		return nil
+	}
+	if err := s.read(); err != nil {
+		return err
+	}
+	defer s.endRead()
+	if s.garbage.bytes < tableBytes(s.db.Metrics())/2 {
+		return nil
+	}
+	err := s.db.Compact(s.closing, s.garbage.lower, s.garbage.upper, false)
+	if errors.Is(err, context.Canceled) {
+		return ErrClosed
+	}
+	s.garbage = garbage{}
+	return err
 }
 
 // lookAge reads when a job was last written to.
@@ -113,6 +164,7 @@ func (s *Store) lookAge(a *aged) error {
 		kind, _ := splitJobKey(a.jid, it.Key())
 		d := recordReader{rest: v}
 		d.version()
+		a.size += int64(len(it.Key()) + len(v))
 		switch kind {
 		case kindJob:
 			d.byte()
@@ -127,32 +179,32 @@ func (s *Store) lookAge(a *aged) error {
 }
 
 // drop is the writing half of expireJobs.
-func (g *group) drop(due []aged, cutoff time.Time) (n int, err error) {
+func (g *group) drop(due []aged, cutoff time.Time) (gone []aged, err error) {
 	for _, a := range due {
 		_, untouched := g.expiring[a.jid]
 		delete(g.expiring, a.jid)
 		if err := g.batch.Delete(appendTimeKey(nil, prefixAlive, a.indexed, a.jid), nil); err != nil {
-			return 0, err
+			return nil, err
 		}
 		if !untouched || !a.newest.Before(cutoff) {
 			if !untouched {
 				a.newest = g.now
 			}
 			if err := g.batch.Set(appendTimeKey(nil, prefixAlive, a.newest, a.jid), nil, nil); err != nil {
-				return 0, err
+				return nil, err
 			}
 			continue
 		}
 		lower, upper := jobRange(a.jid)
 		if err := g.batch.DeleteRange(lower, upper, nil); err != nil {
-			return 0, err
+			return nil, err
 		}
 		if err := g.batch.Delete(appendTimeKey(nil, prefixArrival, a.received, a.jid), nil); err != nil {
-			return 0, err
+			return nil, err
 		}
 		g.dropped[a.jid] = struct{}{}
 		g.know(a.jid, jobState{})
-		n++
+		gone = append(gone, a)
 	}
-	return n, nil
+	return gone, nil
 }

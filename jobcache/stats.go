@@ -3,6 +3,8 @@ package jobcache
 import (
 	"sync/atomic"
 	"time"
+
+	"github.com/cockroachdb/pebble/v2"
 )
 
 // counters are written by the committer and read by Stats.
@@ -49,7 +51,8 @@ type Stats struct {
 	QueueBytes        int64 // their bodies
 	QueueCapacity     int
 	QueueFullWaits    uint64 // how often a caller had to wait for room
-	DiskBytes         uint64
+	DiskBytes         uint64 // all files, logs and leftovers included
+	TableBytes        int64  // the sorted tables: what the stored jobs take
 	MemTableBytes     uint64
 	CacheBytes        int64
 	FormatMajor       int // the engine's format on disk
@@ -78,9 +81,17 @@ func (s *Store) Stats() Stats {
 	defer s.endRead()
 	m := s.db.Metrics()
 	st.DiskBytes = m.DiskSpaceUsage()
+	st.TableBytes = tableBytes(m)
 	st.MemTableBytes = m.MemTable.Size
 	st.CacheBytes = m.BlockCache.Size
 	st.CompactionBacklog = m.Compact.EstimatedDebt
 	st.FormatMajor = int(s.db.FormatMajorVersion())
 	return st
+}
+
+func tableBytes(m *pebble.Metrics) (n int64) {
+	for i := range m.Levels {
+		n += m.Levels[i].TablesSize
+	}
+	return n
 }

@@ -73,7 +73,10 @@ type Store struct {
 	done   chan struct{} // closed when the committer has returned
 	counts counters
 
-	expiring sync.Mutex // one Expire at a time
+	expiring sync.Mutex // one Expire at a time; guards garbage
+	garbage  garbage
+	closing  context.Context // ends with Close: the engine's compactions take one
+	stop     context.CancelFunc
 
 	mu      sync.Mutex
 	idle    sync.Cond // signalled when readers reaches 0
@@ -104,6 +107,7 @@ func Open(dir string, opts Options) (*Store, error) {
 		done:  make(chan struct{}),
 	}
 	s.idle.L = &s.mu
+	s.closing, s.stop = context.WithCancel(context.Background())
 	go newCommitter(s).run()
 	return s, nil
 }
@@ -168,6 +172,7 @@ func (s *Store) Close() error {
 	s.closed = true
 	s.mu.Unlock()
 
+	s.stop()
 	s.queue.close(ErrClosed)
 	<-s.done
 
