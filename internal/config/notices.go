@@ -1,4 +1,148 @@
 package config
 
-// notices reports what the files say and this release does not do.
-func (b *binder) notices(tree *Map) {}
+import (
+	"log/slog"
+	"slices"
+	"strings"
+)
+
+// notices reports what a file says and this release does not do: types stock Salt would complain
+// about, options without effect, and one collected line each for what is out of scope or unknown
+// (spec: config-and-daemons §1, §2.6).
+func (b *binder) notices(tree *Map) {
+	var silent, unknown []string
+	for k, v := range tree.All() {
+		name, ok := k.(string)
+		if !ok {
+			b.report.add(slog.LevelWarn, "", v, "Option name %v is not a string, ignored", k)
+			continue
+		}
+		o := b.row(name)
+		if o == nil {
+			unknown = append(unknown, name)
+			continue
+		}
+		b.checkType(o, v)
+		switch o.Verdict {
+		case Planned, Accepted:
+			b.withoutEffect(o, v)
+		case Silent:
+			silent = append(silent, name)
+		}
+	}
+	if hash, ok := tree.Get("hash_type").Text(); ok && (strings.EqualFold(hash, "md5") || strings.EqualFold(hash, "sha1")) {
+		b.report.add(slog.LevelWarn, "hash_type", tree.Get("hash_type"), "Option 'hash_type': %s is not safe, use sha256", hash)
+	}
+	b.collected("Options of parts that are out of scope, ignored", silent)
+	b.collected("Unknown options, kept but without effect", unknown)
+}
+
+// row finds the option's row; a minion file may repeat options of the master file.
+func (b *binder) row(name string) *Option {
+	if o := tableIndex()[b.in][name]; o != nil {
+		return o
+	}
+	if b.in == InMinion {
+		if o := tableIndex()[InMaster][name]; o != nil && o.Verdict != Refused {
+			return o
+		}
+		if minionOnly[name] {
+			return &Option{Name: name, Verdict: Silent}
+		}
+	}
+	return nil
+}
+
+// minionOnly are options of a minion that mean nothing to a syndic and are no news to anybody.
+var minionOnly = map[string]bool{
+	"master": true, "grains": true, "mine_functions": true, "mine_interval": true, "beacons": true,
+	"master_type": true, "master_alive_interval": true, "master_failback": true, "master_failback_interval": true,
+	"master_shuffle": true, "master_tries": true, "random_master": true, "startup_states": true, "sls_list": true,
+	"multiprocessing": true, "process_count_max": true, "providers": true, "file_client": true, "backup_mode": true,
+	"grains_cache": true, "start_event_grains": true, "disable_modules": true, "disable_returners": true,
+	"master_sign_key_name": true, "tcp_pub_port": true, "tcp_pull_port": true, "master_stats": true,
+}
+
+func (b *binder) collected(text string, names []string) {
+	if len(names) == 0 {
+		return
+	}
+	slices.Sort(names)
+	b.report.add(slog.LevelInfo, "", nil, "%s: %s", text, cut(strings.Join(names, ", ")))
+}
+
+// withoutEffect names an option that is read by nothing: a warning when the file asks for something
+// other than the default and the feature is missing, else a notice.
+func (b *binder) withoutEffect(o *Option, v *Value) {
+	level, why := slog.LevelInfo, "has no effect here"
+	if o.Verdict == Planned {
+		why = "is not supported by this release"
+	}
+	if def := defaultValues()[o]; o.Verdict == Planned && (def == nil && truth(v) || def != nil && def.String() != v.String()) {
+		level = slog.LevelWarn
+	}
+	b.report.add(level, o.Name, v, "Option '%s' %s (%s)", o.Name, why, o.About)
+}
+
+// checkType is stock's check after merging; a mismatch is only a warning.
+func (b *binder) checkType(o *Option, v *Value) {
+	if o.Type == Any || o.accepts(v) {
+		return
+	}
+	shown := cut(v.String())
+	if o.Secret {
+		shown = "(not shown)"
+	}
+	b.report.add(slog.LevelWarn, o.Name, v,
+		"Config option '%s' with value %s has an invalid type of %s, a %s is required for this option",
+		o.Name, shown, v.typeName(), o.Type)
+}
+
+// accepts reports whether stock's check passes: the type itself, or what Python converts to it.
+func (o *Option) accepts(v *Value) bool {
+	var is Kind
+	switch v.typeName() {
+	case "NoneType":
+		is = None
+	case "bool":
+		is = Bool | Int
+	case "int":
+		is = Int | Float
+	case "float":
+		is = Float
+	case "str", "bytes":
+		is = Str
+		if s, _ := v.Text(); strings.HasPrefix(s, "sdb://") {
+			return true
+		}
+		if _, err := asNumber(v); err == nil {
+			is |= Int | Float
+		}
+	case "list":
+		is = List
+	case "dict":
+		is = Dict
+	}
+	if o.Type&is != 0 {
+		return true
+	}
+	// str() and bool() take every scalar.
+	return o.Type&(Str|Bool) != 0 && is&(List|Dict) == 0
+}
+
+// String is the type as stock's warning and the reference page name it.
+func (k Kind) String() string {
+	if k == Any {
+		return "any"
+	}
+	var names []string
+	for _, n := range []struct {
+		k    Kind
+		name string
+	}{{Str, "str"}, {Int, "int"}, {Float, "float"}, {Bool, "bool"}, {List, "list"}, {Dict, "dict"}, {None, "None"}} {
+		if k&n.k != 0 {
+			names = append(names, n.name)
+		}
+	}
+	return strings.Join(names, " or ")
+}

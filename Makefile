@@ -1,0 +1,110 @@
+# saltern: build, check and show. Every target works on a bare Debian 12 with Go and make.
+# `make help` lists them.
+
+export GOTOOLCHAIN := local
+
+GO        ?= go
+FUZZTIME  ?= 60s
+BENCH     ?= .
+BENCHTIME ?= 1s
+PREFIX    ?= /usr
+
+VERSION := $(shell sed -n 's/^const Version = "\(.*\)"/\1/p' internal/version/version.go)
+COMMIT  := $(shell git rev-parse --short=12 HEAD 2>/dev/null)
+ARCH    := $(shell $(GO) env GOARCH 2>/dev/null)
+LDFLAGS := -X github.com/saltern-io/saltern/internal/version.commit=$(COMMIT)
+
+TOOLS       := $(CURDIR)/bin/tools
+GOFUMPT     := $(TOOLS)/gofumpt-v0.12.0
+STATICCHECK := $(TOOLS)/staticcheck-v0.8.2
+
+# What cgo needs: libzmq for the sockets, OpenSSL for the private-key operations.
+DEB_PACKAGES := gcc libc6-dev pkg-config libzmq3-dev libssl-dev
+
+.DEFAULT_GOAL := build
+.PHONY: help build demo test check check-long lint fuzz bench interop stats docs package clean deps
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+
+deps: ## install missing system packages (as root on Debian); nothing to do when all are there
+	@if ! command -v $(GO) >/dev/null 2>&1; then \
+	  echo "deps: Go is missing; install Go 1.26 or newer and put it on the PATH" >&2; exit 1; fi
+	@if command -v gcc >/dev/null 2>&1 && pkg-config --exists libzmq libcrypto 2>/dev/null; then exit 0; fi; \
+	if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then \
+	  echo "deps: the C compiler, libzmq or the OpenSSL headers are missing. Install them, on Debian:" >&2; \
+	  echo "deps:   sudo apt-get install $(DEB_PACKAGES)" >&2; exit 1; fi; \
+	echo "deps: installing $(DEB_PACKAGES)"; \
+	export DEBIAN_FRONTEND=noninteractive; \
+	apt-get install -y -q --no-install-recommends $(DEB_PACKAGES) >/dev/null 2>&1 || \
+	  { apt-get update -q && apt-get install -y -q --no-install-recommends $(DEB_PACKAGES); } && \
+	pkg-config --exists libzmq libcrypto
+
+build: deps ## bin/saltern
+	$(GO) build -trimpath -ldflags "$(LDFLAGS)" -o bin/saltern ./cmd/saltern
+
+demo: build ## a whole tier on this machine: 2 masters of masters, 2 mid-tier hosts, 100 minions
+	bin/saltern demo
+
+test: deps ## vet and every test with the race detector, and pki with its pure Go build
+	$(GO) vet ./...
+	$(GO) test -race -shuffle=on ./...
+	$(GO) test -tags gorsa ./pki
+
+check: lint test ## what has to be clean before a change lands
+
+check-long: check fuzz interop ## check, plus every fuzz target and the stock releases
+
+lint: deps $(GOFUMPT) $(STATICCHECK) ## format, vet, static check
+	@unformatted=$$(git ls-files -co --exclude-standard '*.go' | xargs -r $(GOFUMPT) -l); \
+	if [ -n "$$unformatted" ]; then echo "not formatted by gofumpt:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	$(STATICCHECK) ./...
+
+$(GOFUMPT):
+	@mkdir -p $(TOOLS)
+	GOBIN=$(TOOLS) $(GO) install mvdan.cc/gofumpt@v0.12.0
+	@mv $(TOOLS)/gofumpt $@
+
+$(STATICCHECK):
+	@mkdir -p $(TOOLS)
+	GOBIN=$(TOOLS) $(GO) install honnef.co/go/tools/cmd/staticcheck@v0.8.2
+	@mv $(TOOLS)/staticcheck $@
+
+fuzz: deps ## every fuzz target, FUZZTIME (60s) each
+	@set -e; n=0; \
+	for pkg in $$($(GO) list ./...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+	    n=$$((n+1)); echo "== $$pkg $$target"; \
+	    $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg; \
+	  done; \
+	done; echo "fuzz: $$n targets, no finding"
+
+bench: deps ## Go benchmarks; BENCH=pattern, BENCHTIME=1s
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
+
+interop: deps ## every scenario against the stock releases in STOCK_SALT
+	$(GO) run ./internal/stock/cmd/interop
+
+stats: ## lines of code and tests per package
+	@git ls-files -co --exclude-standard '*.go' | xargs -r wc -l | awk ' \
+	  $$2 == "total" { next } \
+	  { d = $$2; if (!sub("/[^/]*$$", "", d)) d = "."; k = $$2 ~ /_test\.go$$/ ? "test" : "code"; n[d,k] += $$1; all[k] += $$1; dirs[d] = 1 } \
+	  END { for (d in dirs) printf "%-32s %7d code %7d test\n", d, n[d,"code"], n[d,"test"] | "sort"; close("sort"); \
+	        printf "%-32s %7d code %7d test\n", "all", all["code"], all["test"] }'
+
+docs: ## the generated reference pages
+	@mkdir -p docs/reference
+	$(GO) run ./internal/config/gendoc > docs/reference/options.md
+
+package: build ## dist/saltern-<version>-linux-<arch>.tar.gz with links, units and licence
+	@rm -rf dist/stage && mkdir -p dist/stage$(PREFIX)/bin dist/stage$(PREFIX)/lib/systemd/system dist/stage$(PREFIX)/share/doc/saltern
+	install -m 0755 bin/saltern dist/stage$(PREFIX)/bin/saltern
+	@for name in salt-master salt-syndic salt-key salt; do ln -s saltern dist/stage$(PREFIX)/bin/$$name; done
+	install -m 0644 packaging/systemd/*.service dist/stage$(PREFIX)/lib/systemd/system/
+	install -m 0644 LICENSE $(wildcard README.md CHANGELOG.md) dist/stage$(PREFIX)/share/doc/saltern/
+	tar -C dist/stage --owner=0 --group=0 --sort=name -czf dist/saltern-$(VERSION)-linux-$(ARCH).tar.gz .
+	@rm -rf dist/stage && ls -l dist
+
+clean: ## remove what was built
+	rm -rf bin dist
