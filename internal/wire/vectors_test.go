@@ -162,7 +162,7 @@ func TestCaptured_reencodesByteForByte(t *testing.T) {
 		}
 	}
 	t.Logf("%d values", len(spans))
-	if len(spans) < 2600 {
+	if len(spans) < 3400 {
 		t.Errorf("only %d values found", len(spans))
 	}
 }
