@@ -140,7 +140,7 @@ func TestPublishServer_burstLosesNothing(t *testing.T) {
 func TestPublishServer_stuckSubscriber(t *testing.T) {
 	const n = 8000
 	s := startPublish(t, newTestContext(t), PublishServerConfig{
-		Options: SocketOptions{HWM: 1000}, StallWait: 100 * time.Millisecond,
+		Options: SocketOptions{HWM: 1000}, StallWait: 2 * time.Second,
 	})
 	stuck, good := subscriber(t, s, ""), subscriber(t, s, "")
 	done := make(chan error, 1)
@@ -149,9 +149,6 @@ func TestPublishServer_stuckSubscriber(t *testing.T) {
 	for i := 0; i < n; i += 10 {
 		if err := s.Publish(testContext(t), messages[i:i+10]...); err != nil {
 			t.Fatal(err)
-		}
-		if i%1000 == 0 {
-			t.Logf("%d: %+v", i, s.Stats())
 		}
 	}
 	if err := <-done; err != nil {
@@ -179,7 +176,7 @@ func TestPublishServer_context(t *testing.T) {
 		}
 		errs <- s.Publish(testContext(t), messages...)
 	})
-	eventually(t, "burst waits", func() bool { return s.Stats().Stalls == 1 })
+	eventually(t, "burst waits", func() bool { return s.Stats().Stalls > 0 })
 	for range 2 { // one in the queue, one before it
 		group.Go(func() {
 			if err := s.Publish(ctx, [][]byte{big}); !errors.Is(err, context.Canceled) {

@@ -43,13 +43,17 @@ func rawReady(socketType, identity string) []byte {
 	return body
 }
 
+func newRawPeer(conn net.Conn) *rawPeer {
+	return &rawPeer{Conn: conn, r: bufio.NewReaderSize(conn, 64<<10)}
+}
+
 // dialRaw connects and shakes hands as a socket of the given type.
 func dialRaw(addr, socketType string) (*rawPeer, error) {
 	conn, err := net.DialTimeout("tcp", strings.TrimPrefix(addr, "tcp://"), rawDeadline)
 	if err != nil {
 		return nil, err
 	}
-	p := &rawPeer{Conn: conn, r: bufio.NewReaderSize(conn, 64<<10)}
+	p := newRawPeer(conn)
 	if err := p.handshake(socketType); err != nil {
 		conn.Close()
 		return nil, err
