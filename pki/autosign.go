@@ -31,7 +31,7 @@ type AutosignConfig struct {
 // Safe for concurrent use.
 type Autosign struct {
 	cfg  AutosignConfig
-	log  *slog.Logger
+	log  *complaints
 	now  func() time.Time
 	sign *ruleFile
 	deny *ruleFile
@@ -46,18 +46,14 @@ const stubSweep = time.Minute
 
 // NewAutosign makes an Autosign; no file needs to exist.
 func NewAutosign(cfg AutosignConfig) *Autosign {
-	log := cfg.Log
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
-	}
-	a := &Autosign{cfg: cfg, log: log, now: time.Now, grains: make(map[string]*ruleFile)}
+	a := &Autosign{cfg: cfg, log: newComplaints(cfg.Log), now: time.Now, grains: make(map[string]*ruleFile)}
 	a.sign = a.file(cfg.AutosignFile)
 	a.deny = a.file(cfg.AutorejectFile)
 	return a
 }
 
 func (a *Autosign) file(path string) *ruleFile {
-	return &ruleFile{path: path, permitted: a.permitted, log: a.log}
+	return &ruleFile{path: path, permitted: a.permitted, log: newComplaints(a.cfg.Log)}
 }
 
 // Rejects tells whether autoreject_file names the id.
@@ -87,7 +83,7 @@ func (a *Autosign) useStub(id string) bool {
 	stamp, err := stampFile(path)
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {
-			a.log.Warn("Autosign stub is not readable", "minion", id, "err", err)
+			a.log.warn("Autosign stub is not readable", "minion", id, "err", err)
 		}
 		return false
 	}
@@ -98,7 +94,7 @@ func (a *Autosign) useStub(id string) bool {
 	// Whoever removes it has used it: of two requests at once only one is signed.
 	if err := os.Remove(path); err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {
-			a.log.Warn("Autosign stub cannot be removed, so it does not count", "minion", id, "err", err)
+			a.log.warn("Autosign stub cannot be removed, so it does not count", "minion", id, "err", err)
 		}
 		return false
 	}
@@ -126,7 +122,7 @@ func (a *Autosign) sweepStubs() {
 	entries, err := os.ReadDir(a.cfg.StubDir)
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {
-			a.log.Warn("Autosign stubs are not readable", "path", a.cfg.StubDir, "err", err)
+			a.log.warn("Autosign stubs are not readable", "path", a.cfg.StubDir, "err", err)
 		}
 		return
 	}
@@ -137,7 +133,7 @@ func (a *Autosign) sweepStubs() {
 			continue
 		}
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			a.log.Warn("Old autosign stub cannot be removed", "path", path, "err", err)
+			a.log.warn("Old autosign stub cannot be removed", "path", path, "err", err)
 		}
 	}
 }
@@ -150,7 +146,7 @@ func (a *Autosign) signsGrains(grains map[string]any) bool {
 	entries, err := os.ReadDir(a.cfg.GrainsDir)
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {
-			a.log.Warn("Autosign grains are not readable", "path", a.cfg.GrainsDir, "err", err)
+			a.log.warn("Autosign grains are not readable", "path", a.cfg.GrainsDir, "err", err)
 		}
 		return false
 	}

@@ -1,8 +1,10 @@
 package pki
 
 import (
+	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -238,5 +240,19 @@ func TestTranslatePython(t *testing.T) {
 		if got := translatePython(in); got != want {
 			t.Errorf("%q becomes %q, want %q", in, got, want)
 		}
+	}
+}
+
+// Ten thousand minions asking a bad file make one line, and the next line tells how many asked.
+func TestComplaints(t *testing.T) {
+	var out strings.Builder
+	c := newComplaints(slog.New(slog.NewTextHandler(&out, nil)))
+	for range 5 {
+		c.warn("Bad file")
+	}
+	c.next = time.Time{}
+	c.warn("Bad file")
+	if got := out.String(); strings.Count(got, "Bad file") != 2 || !strings.Contains(got, "more=4") {
+		t.Errorf("logged %q", got)
 	}
 }

@@ -133,6 +133,9 @@ func TestCipher_concurrent(t *testing.T) {
 }
 
 func TestCipher_allocations(t *testing.T) {
+	if raceEnabled {
+		t.Skip("allocations are counted without the race detector only")
+	}
 	c := testCipher(t, NewKeyString())
 	plain := make([]byte, 300)
 	box := c.Seal(nil, plain)

@@ -35,6 +35,7 @@ func (d *DirStore) Put(id string, s State, pub []byte) error {
 	if s != Accepted {
 		found = d.present(id, s)
 	}
+	// Accepted first: whatever happens next, the id is refused from here on.
 	for _, other := range [...]State{Accepted, Rejected, Pending} {
 		if other == s {
 			continue

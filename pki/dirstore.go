@@ -19,7 +19,8 @@ type DirOptions struct {
 
 // DirStore is the key store of Salt on disk (spec: auth §8.1, key-management-cli §2): below pki_dir one directory per
 // state, in it one file per id. The files are the truth: every call examines them again, so that an
-// external salt-key takes effect at once; parsed keys are cached by device, inode, size and times.
+// external salt-key takes effect at once; parsed accepted keys are cached by device, inode, size and times.
+// Keys in other states are parsed at each use: strangers can make many of them, and use no memory.
 // Symbolic links are not followed and count as absent.
 //
 // # Order of operations
@@ -41,7 +42,7 @@ type DirStore struct {
 	locks [64]sync.Mutex
 
 	mu   sync.RWMutex
-	keys map[string]*cachedKey // by id; bounded by maxCachedKeys
+	keys map[string]*cachedKey // accepted keys by id; bounded by maxCachedKeys
 
 	accepted listing
 }
@@ -165,7 +166,7 @@ func (d *DirStore) lookup(id string) (*cachedKey, error) {
 		d.mu.RLock()
 		cached := d.keys[id]
 		d.mu.RUnlock()
-		if cached != nil && cached.settled && cached.state == s && cached.stamp == stamp {
+		if s == Accepted && cached != nil && cached.settled && cached.stamp == stamp {
 			return cached, nil
 		}
 		loaded, err := d.load(id, s, stamp)
@@ -175,9 +176,12 @@ func (d *DirStore) lookup(id string) (*cachedKey, error) {
 		if loaded == nil {
 			continue // gone between the two calls
 		}
-		d.remember(id, cached, loaded)
+		if s == Accepted {
+			d.remember(id, cached, loaded)
+		}
 		return loaded, nil
 	}
+	d.forget(id)
 	return nil, nil
 }
 
@@ -217,6 +221,17 @@ func (d *DirStore) load(id string, s State, stamp fileStamp) (*cachedKey, error)
 		key.entry.KeyErr = fmt.Errorf("key of %q (%s): %w", id, s.Dir(), err)
 	}
 	return key, nil
+}
+
+func (d *DirStore) forget(id string) {
+	d.mu.RLock()
+	_, have := d.keys[id]
+	d.mu.RUnlock()
+	if have { // ids nobody knows never take the write lock
+		d.mu.Lock()
+		delete(d.keys, id)
+		d.mu.Unlock()
+	}
 }
 
 // remember puts a parsed key into the cache unless another goroutine was faster.

@@ -32,6 +32,9 @@ func stampFile(path string) (fileStamp, error) {
 		if err == nil {
 			break
 		}
+		if err == syscall.ENOENT {
+			return fileStamp{}, err // the usual case, kept free of allocations; it is fs.ErrNotExist
+		}
 		if err != syscall.EINTR {
 			return fileStamp{}, &fs.PathError{Op: "lstat", Path: path, Err: err}
 		}

@@ -7,16 +7,12 @@ import (
 )
 
 func FuzzParsePEM(f *testing.F) {
-	v := readKeys(f)
-	for _, key := range v.Keys {
-		if key.Bits <= 2048 {
-			f.Add([]byte(key.Public))
-			f.Add([]byte(key.PublicClean))
-			f.Add([]byte(key.Private))
-			f.Add([]byte(key.PrivatePKCS8))
-		}
+	for _, key := range readKeys(f).Keys {
+		f.Add([]byte(key.Public))
+		f.Add([]byte(key.PublicClean))
+		f.Add([]byte(key.Private))
 	}
-	f.Add([]byte(v.Encrypted.PEM))
+	f.Add(pkcs1Public(testKey(f, "minion").Public()))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		clean := CleanKey(string(text))
 		if again := CleanKey(clean); again != clean {
@@ -31,12 +27,21 @@ func FuzzParsePEM(f *testing.F) {
 		} else if !errors.Is(err, ErrKeyFormat) {
 			t.Errorf("undeclared error: %v", err)
 		}
+		if _, err := Fingerprint(text, "sha256"); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func FuzzParsePrivatePEM(f *testing.F) {
+	v := readKeys(f)
+	f.Add([]byte(v.Keys["rsa1024"].Private))
+	f.Add([]byte(v.Keys["rsa1024"].PrivatePKCS8))
+	f.Add([]byte(v.Encrypted.PEM))
+	f.Fuzz(func(t *testing.T, text []byte) {
 		if _, err := parsePrivatePEM(text, []byte("throw-away")); err != nil &&
 			!errors.Is(err, ErrKeyFormat) && !errors.Is(err, ErrPassphrase) {
 			t.Errorf("undeclared error: %v", err)
-		}
-		if _, err := Fingerprint(text, "sha256"); err != nil {
-			t.Error(err)
 		}
 	})
 }

@@ -13,6 +13,7 @@ import (
 // Limits of keys read from anywhere. libcrypto does no public operation above 16384 bits.
 const (
 	maxKeyText = 64 << 10
+	maxKeyDER  = 12 << 10 // a private key of maxKeyBits has 9.4 KB; checking a larger one takes minutes
 	minKeyBits = 1024
 	maxKeyBits = 16384
 )
@@ -68,6 +69,9 @@ func parsePrivatePEM(text, pass []byte) (*rsa.PrivateKey, error) {
 }
 
 func parsePrivateDER(kind string, der []byte) (*rsa.PrivateKey, error) {
+	if len(der) > maxKeyDER {
+		return nil, fmt.Errorf("private key of %d bytes: %w", len(der), ErrKeyFormat)
+	}
 	switch kind {
 	case pemPKCS1:
 		key, err := x509.ParsePKCS1PrivateKey(der)

@@ -3,7 +3,6 @@ package pki
 import (
 	"errors"
 	"io/fs"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,7 +26,7 @@ const (
 type ruleFile struct {
 	path      string
 	permitted func(fileStamp) bool
-	log       *slog.Logger
+	log       *complaints
 
 	mu      sync.Mutex
 	stamp   fileStamp
@@ -61,7 +60,7 @@ func (f *ruleFile) current() *rules {
 	}
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {
-			f.log.Warn("Rule file is not readable", "path", f.path, "err", err)
+			f.log.warn("Rule file is not readable", "path", f.path, "err", err)
 		}
 		f.rules, f.settled = nil, false
 		return nil
@@ -76,18 +75,18 @@ func (f *ruleFile) current() *rules {
 
 func (f *ruleFile) read(path string, stamp fileStamp) *rules {
 	if !stamp.regular() || !f.permitted(stamp) {
-		f.log.Warn("Rule file is ignored: wrong permissions or not a regular file", "path", f.path, "mode", stamp.perm().String())
+		f.log.warn("Rule file is ignored: wrong permissions or not a regular file", "path", f.path, "mode", stamp.perm().String())
 		return nil
 	}
 	file, err := os.Open(path)
 	if err != nil {
-		f.log.Warn("Rule file is not readable", "path", f.path, "err", err)
+		f.log.warn("Rule file is not readable", "path", f.path, "err", err)
 		return nil
 	}
 	defer file.Close()
 	text, err := readBounded(file, maxRuleFile)
 	if err != nil {
-		f.log.Warn("Rule file is not readable", "path", f.path, "err", err)
+		f.log.warn("Rule file is not readable", "path", f.path, "err", err)
 		return nil
 	}
 	r := &rules{lines: ruleLines(string(text))}
@@ -98,7 +97,7 @@ func (f *ruleFile) read(path string, stamp fileStamp) *rules {
 		}
 		expr, err := compilePython(line)
 		if err != nil {
-			f.log.Debug("Line is no regular expression, taken as a glob only", "path", f.path, "err", err)
+			f.log.debug("Line is no regular expression, taken as a glob only", "path", f.path, "err", err)
 		}
 		r.exprs = append(r.exprs, rule{compileGlob(line), expr})
 	}
@@ -125,7 +124,7 @@ func (f *ruleFile) matchID(id string) bool {
 		}
 		ok, err := rule.expr.MatchString(id)
 		if err != nil {
-			f.log.Warn("Expression took too long, counts as no match", "path", f.path, "minion", id)
+			f.log.warn("Expression took too long, counts as no match", "path", f.path, "minion", id)
 		}
 		if ok {
 			return true
