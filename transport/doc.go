@@ -24,8 +24,10 @@
 // Every queue here has a limit and says what happens when it is reached: request classes stop reading (the
 // kernel then slows the sender) or answer at once; Publish waits for its context; a stuck subscriber holds a
 // burst up for a bounded time and then misses messages; a Subscriber stops reading; link events drop the oldest.
-// Two things libzmq cannot bound, and an operator should know: the frames of one unfinished multi-part message,
-// and the number of subscriptions one connection makes. Both live as long as that connection.
+// What libzmq cannot bound, and an operator should know: the frames of one unfinished multi-part message, and the
+// number of subscriptions one connection makes (both live as long as that connection); and a peer that guesses
+// the next routing id of a ROUTER makes libzmq abort, which seeding makes as good as impossible for few peers
+// but not for many (see seed.go). Firewall both ports against hosts that are no minions.
 //
 // The package imports nothing of saltern: neither wire nor keys nor configuration. It logs to the logger it is
 // given and counts in Stats snapshots. spec: transport §2.1–2.3, §4.1–4.3, §5.

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"net"
 	"runtime"
@@ -166,4 +167,27 @@ func TestPublishServer_hostileSubscribers(t *testing.T) {
 	eventually(t, "good subscriber served", func() bool { return publishSeen(t, s, good, "news") })
 	flood.Close()
 	eventually(t, "only the good one is left", func() bool { return s.Subscribers() == 1 })
+}
+
+// Routing ids must not start at the same number in every process: see seedRoutingIDs.
+func TestRoutingIDs_unpredictable(t *testing.T) {
+	zctx := newTestContext(t)
+	seen := map[string]bool{"\x00\x6b\x8b\x45\x67": true} // what libzmq starts with by itself
+	for range 3 {
+		ids := make(chan string, 1)
+		s := startRequests(t, zctx, RequestServerConfig{Handle: func(_ context.Context, r *Request) {
+			ids <- string(r.envelope[0])
+			r.Reply(nil)
+		}})
+		p := mustDialRaw(t, s.Addr(), "REQ")
+		if err := p.send(nil, []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		p.mustRecv(t)
+		id := <-ids
+		if len(id) != 5 || seen[id] {
+			t.Errorf("routing id %x", id)
+		}
+		seen[id] = true
+	}
 }

@@ -127,6 +127,7 @@ func (s *RequestServer) open() (err error) {
 	if s.wake, err = newWaker(zctx); err != nil {
 		return err
 	}
+	seedRoutingIDs()
 	if s.router, err = zctx.socket(zmq.ROUTER); err != nil {
 		return err
 	}

@@ -169,7 +169,8 @@ func (s *RequestServer) retryHeld() {
 	}
 }
 
-// beginDrain ends the workers' input. Requests read from now on are refused.
+// beginDrain ends the workers' input. Requests read from now on are refused. The socket stays bound meanwhile:
+// unbinding would cut the connections that still wait for replies.
 func (s *RequestServer) beginDrain() {
 	if s.draining {
 		return
