@@ -14,7 +14,7 @@ var topologyOptions = []Option{
 	{Name: "detect_remote_minions", Type: Bool, Default: "false", Verdict: Accepted, About: "probe ports for presence"},
 	{Name: "remote_minions_port", Type: Int, Default: "22", Verdict: Accepted, About: "with detect_remote_minions"},
 	{Name: "discovery", Type: Dict | Bool, Default: "false", Verdict: Accepted, About: "SSDP announcement"},
-	{Name: "nodegroups", Type: Dict | List, Default: "{}", Verdict: Honoured, Reload: Live, About: "targeting; dict or list of one-key dicts; null becomes {}"},
+	{Name: "nodegroups", Type: Dict | List | None, Default: "{}", Verdict: Honoured, Reload: Live, About: "targeting; dict or list of one-key dicts; null becomes {}"},
 	{Name: "range_server", Type: Str, Default: "'range:80'", Verdict: Accepted, About: "range targeting"},
 	{Name: "enable_ssh_minions", Type: Bool, Default: "false", Verdict: Accepted, About: "salt-ssh in salt"},
 }

@@ -19,26 +19,41 @@ func (c Change) String() string {
 	return fmt.Sprintf("Option '%s' changed and takes effect after a restart", c.Option)
 }
 
-// Reloaded makes the snapshot a running master uses after SIGHUP: options that may change while it
-// runs come from next, all others from cur. Both arguments stay as they are. The changes are in the
-// order of the struct.
-func Reloaded(cur, next *Master) (*Master, []Change) {
-	out := *cur
+// Changes lists the options whose values differ between two snapshots, in the order of the struct.
+func Changes(cur, next *Master) []Change {
 	var changes []Change
-	rc, rn, ro := reflect.ValueOf(cur).Elem(), reflect.ValueOf(next).Elem(), reflect.ValueOf(&out).Elem()
+	eachChange(cur, next, func(_ int, name string, live bool) {
+		changes = append(changes, Change{Option: name, Live: live})
+	})
+	return changes
+}
+
+// Reloaded makes the snapshot a running master uses after SIGHUP: options that may change while it
+// runs come from next, all others from cur; needRestart names those that differ. Both arguments stay
+// as they are.
+func Reloaded(cur, next *Master) (merged *Master, needRestart []string) {
+	out := *cur
+	ro, rn := reflect.ValueOf(&out).Elem(), reflect.ValueOf(next).Elem()
+	eachChange(cur, next, func(field int, name string, live bool) {
+		if live {
+			ro.Field(field).Set(rn.Field(field))
+		} else {
+			needRestart = append(needRestart, name)
+		}
+	})
+	out.Raw = next.Raw
+	return &out, needRestart
+}
+
+func eachChange(cur, next *Master, fn func(field int, name string, live bool)) {
+	rc, rn := reflect.ValueOf(cur).Elem(), reflect.ValueOf(next).Elem()
 	for i := range rc.NumField() {
 		name := rc.Type().Field(i).Tag.Get("salt")
 		if name == "" || sameField(rc.Field(i), rn.Field(i)) {
 			continue
 		}
-		live := tableIndex()[InMaster][name].Reload == Live
-		changes = append(changes, Change{Option: name, Live: live})
-		if live {
-			ro.Field(i).Set(rn.Field(i))
-		}
+		fn(i, name, tableIndex()[InMaster][name].Reload == Live)
 	}
-	out.Raw = next.Raw
-	return &out, changes
 }
 
 // sameField compares contents, not the positions in the files: moving a line changes nothing.

@@ -65,7 +65,7 @@ func resolvePlain(s string) (any, error) {
 // resolveTagged gives the value of a scalar with an explicit tag of the YAML core set.
 func resolveTagged(tag, s string) (any, error) {
 	switch tag {
-	case "!!str":
+	case "!!str", "!!timestamp": // there is no date type
 		return s, nil
 	case "!!int":
 		if len(s) > maxNumberText {

@@ -301,8 +301,12 @@ func (s *Syndic) port(name string, def int) int {
 
 // splitHostPort takes host, host:port, an address, [v6] and [v6]:port. port is 0 when absent.
 func splitHostPort(entry string) (host string, port int, err error) {
-	if ip := net.ParseIP(strings.Trim(entry, "[]")); ip != nil {
-		return strings.Trim(entry, "[]"), 0, nil
+	bare := entry
+	if strings.HasPrefix(entry, "[") && strings.HasSuffix(entry, "]") {
+		bare = entry[1 : len(entry)-1]
+	}
+	if net.ParseIP(bare) != nil {
+		return bare, 0, nil
 	}
 	if !strings.Contains(entry, ":") {
 		return entry, 0, nil
