@@ -1,0 +1,188 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/saltern-io/saltern/internal/cliargs"
+	"github.com/saltern-io/saltern/internal/demo"
+	"github.com/saltern-io/saltern/jobcache"
+)
+
+func newDemoCommand() *cobra.Command {
+	var keep bool
+	minions := 50
+	cmd := &cobra.Command{
+		Use: "demo [options]", Short: "run a whole tier on this machine and show it working",
+		Long: "Starts two masters of masters, two mid-tier hosts (a master and a syndic each, the syndic under both\n" +
+			"masters of masters) and simulated minions under each, all on loopback in a temporary directory; asks\n" +
+			"everything from both tops, shows the answers, stops and removes it all.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			if minions < 1 || minions > 2000 {
+				return cliargs.Usagef("option --minions: %d is not between 1 and 2000", minions)
+			}
+			if err := runDemo(ctx, cmd.OutOrStdout(), minions, keep); err != nil {
+				return &cliargs.ExitError{Code: cliargs.ExitGeneric, Text: "demo failed: " + err.Error()}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().IntVar(&minions, "minions", minions, "simulated minions under each mid-tier host")
+	cmd.Flags().BoolVar(&keep, "keep", false, "keep the directory with configurations, logs and keys")
+	return cmd
+}
+
+// demoDeadline bounds the whole show.
+const demoDeadline = 2 * time.Minute
+
+func runDemo(ctx context.Context, out io.Writer, minions int, keep bool) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, demoDeadline)
+	defer cancel()
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	tier, err := demo.NewTier(self, minions)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		err = errors.Join(err, tier.Stop())
+		if keep || err != nil {
+			fmt.Fprintf(out, "\nKept: %s\n", tier.Dir)
+			return
+		}
+		err = os.RemoveAll(tier.Dir)
+	}()
+	if err := tier.Start(ctx, out); err != nil {
+		return err
+	}
+	jobs := map[string]string{}
+	for _, mom := range tier.Tops() {
+		jid, err := askAll(ctx, out, tier, mom)
+		if err != nil {
+			return err
+		}
+		jobs[mom.Name] = jid
+		if err := askSome(ctx, out, tier, mom); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintln(out, "\nStopping everything …")
+	if err := tier.Stop(); err != nil {
+		return err
+	}
+	for _, mom := range tier.Tops() {
+		if err := showStored(out, tier, mom, jobs[mom.Name]); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(out, "\nDone: %d of %d answers at each of %d masters of masters.\n", tier.Minions(), tier.Minions(), len(tier.Tops()))
+	return nil
+}
+
+// askAll runs salt '*' test.ping at one top and checks that every minion answered once.
+func askAll(ctx context.Context, out io.Writer, tier *demo.Tier, mom *demo.Master) (jid string, err error) {
+	fmt.Fprintf(out, "\n$ salt -c %s '*' test.ping\n", mom.Name)
+	start := time.Now()
+	text, err := tier.Run(ctx, "salt", "-c", mom.Config, "--no-color", "--out", "txt", "-v", "*", "test.ping")
+	if err != nil {
+		return "", err
+	}
+	took := time.Since(start)
+	answers, jid := readAnswers(text)
+	fmt.Fprintf(out, "%s\n  … %d of %d minions answered True in %.1f s (job %s)\n",
+		strings.Join(indent(answers[:min(4, len(answers))]), "\n"), len(answers), tier.Minions(), took.Seconds(), jid)
+	if missing := missingFrom(tier.IDs(), answers); len(missing) > 0 || len(answers) != tier.Minions() {
+		return "", fmt.Errorf("%s: %d of %d answers; missing %q", mom.Name, len(answers), tier.Minions(), missing)
+	}
+	return jid, nil
+}
+
+// askSome runs salt -L over one minion of each host.
+func askSome(ctx context.Context, out io.Writer, tier *demo.Tier, mom *demo.Master) error {
+	ids := tier.IDs()
+	some := []string{ids[0], ids[len(ids)-1]}
+	fmt.Fprintf(out, "\n$ salt -c %s -L %s cmd.run 'uname -n'\n", mom.Name, strings.Join(some, ","))
+	text, err := tier.Run(ctx, "salt", "-c", mom.Config, "--no-color", "--out", "txt", "-L", strings.Join(some, ","), "cmd.run", "uname -n")
+	if err != nil {
+		return err
+	}
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	fmt.Fprintln(out, strings.Join(indent(lines), "\n"))
+	for _, id := range some {
+		if !slices.ContainsFunc(lines, func(l string) bool { return strings.HasPrefix(l, id+":") }) {
+			return fmt.Errorf("%s: no answer of %s", mom.Name, id)
+		}
+	}
+	return nil
+}
+
+// showStored opens the job cache that a stopped master left, and counts the job's returns.
+func showStored(out io.Writer, tier *demo.Tier, mom *demo.Master, jid string) error {
+	store, err := jobcache.Open(mom.JobCache, jobcache.Options{})
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	job, ok, err := store.Job(jid)
+	if err != nil || !ok {
+		return errors.Join(err, fmt.Errorf("%s: job %s is not stored", mom.Name, jid))
+	}
+	returns := 0
+	if err := store.Returns(jid, func(jobcache.Return) error { returns++; return nil }); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "\nJob %s as stored at %s:\n  %s\n  %d minions expected, %d returns\n",
+		jid, mom.Name, demo.Describe(job.Load), len(job.AllMinions()), returns)
+	if returns != tier.Minions() {
+		return fmt.Errorf("%s: %d returns stored, want %d", mom.Name, returns, tier.Minions())
+	}
+	return nil
+}
+
+// readAnswers takes the lines `id: True` and the job id from the output of salt -v --out txt.
+func readAnswers(text string) (ids []string, jid string) {
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		if rest, ok := strings.CutPrefix(line, "Executing job with jid "); ok {
+			jid = rest
+		}
+		if id, ok := strings.CutSuffix(line, ": True"); ok {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids, jid
+}
+
+func missingFrom(want, have []string) []string {
+	var missing []string
+	for _, id := range want {
+		if !slices.Contains(have, id) {
+			missing = append(missing, id)
+		}
+	}
+	return missing
+}
+
+func indent(lines []string) []string {
+	out := make([]string, len(lines))
+	for i, l := range lines {
+		out[i] = "  " + l
+	}
+	return out
+}

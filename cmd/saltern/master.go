@@ -1,0 +1,66 @@
+package main
+
+import (
+	"log/slog"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/saltern-io/saltern/internal/cliargs"
+	"github.com/saltern-io/saltern/internal/config"
+	"github.com/saltern-io/saltern/internal/logfmt"
+	"github.com/saltern-io/saltern/master"
+)
+
+func newMasterCommand() *cobra.Command {
+	var f daemonFlags
+	cmd := &cobra.Command{
+		Use: "salt-master [options]", Short: "run a master",
+		Long: "The master publishes jobs to minions and syndics, takes their returns and keeps the event bus.\n" +
+			"It reads Salt's own master file; SIGTERM drains, SIGHUP reloads.",
+		Args: cobra.NoArgs,
+	}
+	f.register(cmd, "/var/run/salt-master.pid")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		options := f.loadOptions(cmd)
+		cfg, report, err := config.LoadMaster(options)
+		if err != nil {
+			return &cliargs.ExitError{Code: cliargs.ExitGeneric, Text: "[ERROR   ] " + err.Error()}
+		}
+		return runService(cmd, &f, service{
+			name: "salt-master", title: "salt master", short: "Master",
+			user: cfg.User, pidFile: cfg.PIDFile, stateDir: cfg.CacheDir, maxOpenFiles: cfg.MaxOpenFiles,
+			ownDirs: []string{cfg.PKIDir, cfg.SockDir, filepath.Dir(cfg.JobCacheDir)},
+			log:     masterLog(cfg),
+			start: func(log *slog.Logger) (daemon, error) {
+				report.Log(log)
+				return master.New(cfg, log, master.Options{})
+			},
+			reload: func(d daemon, log *slog.Logger) { reloadMaster(d.(*master.Master), options, log) },
+		})
+	}
+	return cmd
+}
+
+func masterLog(cfg *config.Master) logfmt.Config {
+	return logfmt.Config{
+		Level: cfg.LogLevel, LevelFile: cfg.LogLevelLogFile, File: cfg.LogFile, Format: cfg.LogFormat,
+		ConsoleFormat: cfg.LogFmtConsole, FileFormat: cfg.LogFmtLogFile,
+		ConsoleDateFmt: cfg.LogDateFmt, FileDateFmt: cfg.LogDateFmtLogFile, JIDFormat: cfg.LogFmtJID, Name: "salt.master",
+	}
+}
+
+// reloadMaster reads the files again. A faulty file changes nothing.
+func reloadMaster(m *master.Master, options config.LoadOptions, log *slog.Logger) {
+	cfg, report, err := config.LoadMaster(options)
+	if err != nil {
+		log.Error("Configuration not reloaded", "err", err)
+		return
+	}
+	report.Log(log)
+	if later := m.Reload(cfg); len(later) > 0 {
+		log.Warn("Configuration reloaded; some options need a restart", "options", later)
+		return
+	}
+	log.Info("Configuration reloaded")
+}

@@ -1,0 +1,175 @@
+package master
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/saltern-io/saltern/internal/config"
+	"github.com/saltern-io/saltern/internal/event"
+	"github.com/saltern-io/saltern/internal/jid"
+	"github.com/saltern-io/saltern/internal/minioncache"
+	"github.com/saltern-io/saltern/jobcache"
+	"github.com/saltern-io/saltern/pki"
+	"github.com/saltern-io/saltern/transport"
+)
+
+// Master is one running master. Make it with New, run it once with Run.
+type Master struct {
+	cfg     atomic.Pointer[config.Master] // the current snapshot; replaced whole by Reload
+	log     *slog.Logger
+	limited limitedLog // for what many peers can cause at once
+	now     func() time.Time
+
+	keys       *pki.DirStore
+	masterKeys *pki.MasterKeys
+	shared     *pki.SharedKey
+	sessions   *pki.Sessions
+	autosign   atomic.Pointer[pki.Autosign]
+	authLocks  *stripes
+	local      *localKeys
+
+	jobs    *jobcache.Store
+	loads   jobcache.LocalDir
+	minions *minioncache.Cache
+	syndics *syndicRegistry
+	jids    *jid.Generator
+
+	bus    *event.Bus
+	events *event.Server
+	zctx   *transport.Context
+	reqs   *transport.RequestServer
+	pubs   *transport.PublishServer
+
+	announced int // the publish port, as told to minions
+
+	publisher publisher
+	presence  *presence
+	stats     counters
+
+	ready    chan struct{}
+	cleanups []cleanup
+	runOnce  sync.Once
+}
+
+// cleanup is one named step of stopping; steps run in reverse order of their making.
+type cleanup struct {
+	name string
+	run  func() error
+}
+
+// Options change what a test or an embedding needs to change. The zero value is right for a daemon.
+type Options struct {
+	Now func() time.Time // default time.Now
+}
+
+// New opens stores, makes missing keys and binds every socket: when it returns without an error,
+// the ports are taken and a client that connects will be served once Run is called. Nothing is left
+// open when it fails.
+func New(cfg *config.Master, log *slog.Logger, opts Options) (*Master, error) {
+	m := &Master{log: log, limited: newLimitedLog(log), now: opts.Now, ready: make(chan struct{})}
+	if m.now == nil {
+		m.now = time.Now
+	}
+	m.cfg.Store(cfg)
+	if err := m.wire(cfg); err != nil {
+		return nil, errors.Join(err, m.close())
+	}
+	return m, nil
+}
+
+// Ready is closed when requests are being served.
+func (m *Master) Ready() <-chan struct{} { return m.ready }
+
+// Run serves until ctx ends or a part fails. Stopping goes from the outside in: no new requests,
+// requests in flight are answered (saltern_drain_timeout), publications are flushed, the event bus
+// closes, the stores close last. It returns nil after an orderly stop.
+func (m *Master) Run(ctx context.Context) error {
+	err := errors.New("Run was called before")
+	m.runOnce.Do(func() { err = m.run(ctx) })
+	return err
+}
+
+func (m *Master) run(ctx context.Context) error {
+	front, stopFront := context.WithCancel(ctx) // what takes work in
+	defer stopFront()
+	back, stopBack := context.WithCancel(context.WithoutCancel(ctx)) // what work in flight still needs
+	defer stopBack()
+
+	var fronts, backs sync.WaitGroup
+	failures := make(chan error, 5)
+	start := func(wg *sync.WaitGroup, ctx context.Context, name string, run func(context.Context) error) {
+		wg.Go(func() {
+			if err := run(ctx); err != nil && !errors.Is(err, context.Canceled) {
+				failures <- fmt.Errorf("%s: %w", name, err)
+				stopFront()
+			}
+		})
+	}
+	start(&backs, back, "event bus", m.events.Run)
+	start(&backs, back, "publish socket", m.pubs.Run)
+	start(&fronts, front, "request socket", m.reqs.Run)
+	start(&fronts, front, "maintenance", m.maintain)
+	start(&fronts, front, "job cache", m.watchStore)
+	close(m.ready)
+	cfg := m.cfg.Load()
+	m.log.Info("Master is serving", "id", cfg.ID, "publish", m.pubs.Addr(), "request", m.reqs.Addr())
+
+	<-front.Done()
+	fronts.Wait()
+	stopBack()
+	backs.Wait()
+	close(failures)
+	var errs []error
+	for err := range failures {
+		errs = append(errs, err)
+	}
+	return errors.Join(append(errs, m.close())...)
+}
+
+// watchStore ends the master when its job cache died: what cannot be stored must not be
+// acknowledged, and a restart is the only repair.
+func (m *Master) watchStore(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-m.jobs.Dead():
+		return fmt.Errorf("the store died: %w", err)
+	}
+}
+
+// close undoes wire, last thing first.
+func (m *Master) close() error {
+	var errs []error
+	for i := len(m.cleanups) - 1; i >= 0; i-- {
+		if err := m.cleanups[i].run(); err != nil {
+			errs = append(errs, fmt.Errorf("close %s: %w", m.cleanups[i].name, err))
+		}
+	}
+	m.cleanups = nil
+	return errors.Join(errs...)
+}
+
+func (m *Master) onClose(name string, run func() error) {
+	m.cleanups = append(m.cleanups, cleanup{name, run})
+}
+
+// Reload puts a new configuration in force. What is bound at start (addresses, directories, keys,
+// sizes) keeps its value until a restart; the list of those that differ is returned.
+func (m *Master) Reload(cfg *config.Master) (needRestart []string) {
+	old := m.cfg.Load()
+	next, needRestart := config.Reloaded(old, cfg)
+	m.cfg.Store(next)
+	m.wireAutosign(next)
+	return needRestart
+}
+
+// PublishAddr and RequestAddr are the bound endpoints, with the real port where 0 was asked for.
+func (m *Master) PublishAddr() string { return m.pubs.Addr() }
+
+// RequestAddr is the bound endpoint of the request socket.
+func (m *Master) RequestAddr() string { return m.reqs.Addr() }

@@ -1,0 +1,317 @@
+package master
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/saltern-io/saltern/internal/access"
+	"github.com/saltern-io/saltern/internal/event"
+	"github.com/saltern-io/saltern/internal/jid"
+	"github.com/saltern-io/saltern/internal/target"
+	"github.com/saltern-io/saltern/internal/wire"
+	"github.com/saltern-io/saltern/jobcache"
+)
+
+// maxJIDBytes bounds a job id that a caller chose: it becomes part of event tags and records.
+const maxJIDBytes = 64
+
+// job is one publication on its way from the request to the socket.
+type job struct {
+	load    *wire.Map // the request as it is kept: without credentials, jid filled in
+	jid     string
+	fun     any // string or list
+	funs    []string
+	arg     []any
+	tgt     any
+	tgtType string
+	user    string
+	kwargs  *wire.Map // never nil
+	minions []string
+	missing []string
+	nocache bool
+	rights  access.AuthList // rights of the caller upstream, nil for everything
+	limited bool            // rights apply
+}
+
+// publish answers the clear `publish` command (spec: master-functions §4). Unlike stock it proves
+// the caller before it resolves the target, so that a stranger cannot make the master work.
+func (m *Master) publish(r *request) ([]byte, error) {
+	load, err := r.loadMap()
+	if err != nil {
+		return nil, err
+	}
+	for _, key := range []string{"user", "fun", "tgt", "arg", "tgt_type", "ret"} {
+		if !load.Has(key) {
+			return nil, fmt.Errorf("publish without %s", key)
+		}
+	}
+	j, err := newJob(load)
+	if err != nil {
+		return nil, err
+	}
+	cfg := m.cfg.Load()
+	blacklist := access.Blacklist{Users: cfg.PublisherACLBlacklist.Users, Modules: cfg.PublisherACLBlacklist.Modules}
+	if blacklist.Forbids(j.user, j.funs) {
+		m.log.Warn("Publication refused by publisher_acl_blacklist", "user", j.user, "fun", j.funs)
+		return wire.AuthorizationError, nil
+	}
+	if !m.publisherProven(load, j) {
+		m.stats.publishRefused.Add(1)
+		m.limited.Warn("Publication refused: wrong or missing local key", "user", printable(j.user))
+		m.firePublishError(j, "AuthenticationError", "Authentication error occurred.")
+		return wire.AuthenticationError, nil
+	}
+	stripCredentials(load, j.kwargs)
+	if err := m.resolve(j, cfg.OrderMasters); err != nil {
+		return nil, err
+	}
+	if j.limited && !j.rights.Allows(access.Request{Funs: j.funs, Args: j.argsPerFun(), Minions: j.minions}, m.aclTargets) {
+		m.stats.publishRefused.Add(1)
+		m.firePublishError(j, "AuthorizationError", "Authorization error occurred.")
+		return wire.AuthorizationError, nil
+	}
+	if len(j.minions) == 0 && !cfg.OrderMasters {
+		return wire.PublishReply{Err: wire.UnresolvedTarget(j.tgt)}.Append(nil), nil
+	}
+	if j.jid == "" {
+		j.jid = m.jids.Next()
+	}
+	load.Set("jid", j.jid)
+	payload := m.payload(j, cfg.OrderMasters, cfg.MasterID)
+	m.announce(j, payload)
+	m.saveJob(j)
+	if err := m.send(j, payload); err != nil {
+		return nil, err
+	}
+	m.stats.published.Add(1)
+	return wire.PublishReply{JID: j.jid, Minions: j.minions, Missing: j.missing}.Append(nil), nil
+}
+
+// newJob checks the shapes of a publish request.
+func newJob(load *wire.Map) (*job, error) {
+	j := &job{load: load, jid: load.Str("jid"), tgtType: load.Str("tgt_type"), user: load.Str("user"), kwargs: load.Map("kwargs")}
+	if j.kwargs == nil {
+		j.kwargs = wire.NewMap()
+	}
+	j.fun, _ = load.Get("fun")
+	switch f := j.fun.(type) {
+	case string:
+		j.funs = []string{f}
+	case []any:
+		for _, one := range f {
+			s, ok := one.(string)
+			if !ok {
+				return nil, fmt.Errorf("publish: function of type %T", one)
+			}
+			j.funs = append(j.funs, s)
+		}
+	}
+	if len(j.funs) == 0 {
+		return nil, fmt.Errorf("publish: fun of type %T", j.fun)
+	}
+	j.arg = load.List("arg")
+	j.tgt, _ = load.Get("tgt")
+	if raw, ok := load.Get("jid"); ok && raw != nil && j.jid == "" && raw != "" {
+		return nil, fmt.Errorf("publish: jid of type %T", raw)
+	}
+	if !usableJID(j.jid) {
+		return nil, fmt.Errorf("publish: unusable jid %q", printable(j.jid))
+	}
+	j.nocache = j.kwargs.Bool("nocache")
+	if list, ok := j.kwargs.Get("auth_list"); ok {
+		rights, _ := list.([]any)
+		j.rights, j.limited = rights, len(rights) > 0
+		j.kwargs.Delete("auth_list")
+	}
+	return j, nil
+}
+
+// usableJID accepts what stock makes, and other names that are safe in a tag and a record.
+func usableJID(s string) bool {
+	if s == "" || jid.Valid(s) {
+		return true
+	}
+	if len(s) > maxJIDBytes {
+		return false
+	}
+	for _, c := range []byte(s) {
+		ok := c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || strings.IndexByte("_-.:", c) >= 0
+		if !ok {
+			return false
+		}
+	}
+	return true
+}
+
+func (j *job) argsPerFun() [][]any {
+	if _, many := j.fun.([]any); !many {
+		return [][]any{j.arg}
+	}
+	out := make([][]any, len(j.arg))
+	for i, a := range j.arg {
+		out[i], _ = a.([]any)
+	}
+	return out
+}
+
+// publisherProven reports whether the caller showed a local key with full rights. Login tokens and
+// external authentication are not served, so they prove nothing.
+func (m *Master) publisherProven(load *wire.Map, j *job) bool {
+	if j.kwargs.Has("token") || j.kwargs.Has("eauth") {
+		return false
+	}
+	_, ok := m.local.owner(load.Str("key"))
+	return ok
+}
+
+// stripCredentials removes what must reach neither the job cache nor an event.
+func stripCredentials(load, kwargs *wire.Map) {
+	load.Delete("key")
+	for _, secret := range []string{"key", "token", "password"} {
+		kwargs.Delete(secret)
+	}
+}
+
+// resolve finds the minions of the job among the accepted keys. Ids that are syndics are left out
+// where syndics answer for others: nobody returns under a syndic's own id
+// (spec: syndic §9, "Do better").
+func (m *Master) resolve(j *job, orderMasters bool) error {
+	delimiter := j.kwargs.Str("delimiter")
+	if delimiter == "" {
+		delimiter = ":"
+	}
+	matcher, err := target.Parse(j.tgtType, j.tgt, delimiter)
+	if err != nil {
+		m.log.Info("Target cannot be resolved", "tgt_type", j.tgtType, "err", err)
+		return nil // nobody: the caller is told that no minion matched
+	}
+	accepted, _, err := m.keys.AcceptedIDs()
+	if err != nil {
+		return fmt.Errorf("list accepted keys: %w", err)
+	}
+	j.minions, j.missing = matcher.Match(accepted)
+	if orderMasters {
+		kept := j.minions[:0:0]
+		for _, id := range j.minions {
+			if !m.syndics.has(id) {
+				kept = append(kept, id)
+			}
+		}
+		j.minions = kept
+	}
+	return nil
+}
+
+// aclTargets resolves the target of a rights entry over the accepted keys. Only what can be
+// resolved from ids alone counts; any other expression names nobody, which denies.
+func (m *Master) aclTargets(compound string) (map[string]bool, bool) {
+	kind := "glob"
+	switch {
+	case strings.HasPrefix(compound, "L@"):
+		kind, compound = "list", compound[2:]
+	case strings.HasPrefix(compound, "E@"):
+		kind, compound = "pcre", compound[2:]
+	case strings.ContainsAny(compound, " @()"):
+		return nil, false
+	}
+	matcher, err := target.Parse(kind, compound, ":")
+	if err != nil {
+		return nil, false
+	}
+	accepted, _, err := m.keys.AcceptedIDs()
+	if err != nil {
+		return nil, false
+	}
+	ids, _ := matcher.Match(accepted)
+	set := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		set[id] = true
+	}
+	return set, true
+}
+
+// payload is the load for the minions, without its serial (spec: transport §4.5). Keys stand in
+// stock's order.
+func (m *Master) payload(j *job, orderMasters bool, masterID string) *wire.Map {
+	p := wire.NewMap("fun", j.fun, "arg", anyOrEmpty(j.arg), "tgt", j.tgt, "jid", j.jid, "ret", j.load.Str("ret"))
+	if id := j.kwargs.Str("master_id"); id != "" {
+		masterID = id
+	}
+	if masterID != "" {
+		p.Set("master_id", masterID)
+	}
+	if d := j.kwargs.Str("delimiter"); d != "" && d != ":" {
+		p.Set("delimiter", d)
+	}
+	copyKeys(p, j.kwargs, "id")
+	p.Set("tgt_type", j.tgtType)
+	copyKeys(p, j.load, "to")
+	copyKeys(p, j.kwargs, "ret_config", "metadata", "module_executors", "executor_opts", "ret_kwargs")
+	if user := j.kwargs.Str("user"); user != "" {
+		p.Set("user", user) // a syndic hands the caller upstream down
+	} else {
+		p.Set("user", j.user)
+	}
+	if orderMasters {
+		p.Set("auth_list", anyOrEmpty(j.rights))
+	}
+	return p
+}
+
+func copyKeys(dst, src *wire.Map, keys ...string) {
+	for _, k := range keys {
+		if v, ok := src.Get(k); ok {
+			dst.Set(k, v)
+		}
+	}
+}
+
+func anyOrEmpty(l []any) []any {
+	if l == nil {
+		return []any{}
+	}
+	return l
+}
+
+// announce fires the events of a publication, in stock's order and before the caller's reply: a
+// stock client learns from them which minions to wait for (spec: event-bus §6.1).
+func (m *Master) announce(j *job, payload *wire.Map) {
+	minions := anyList(j.minions)
+	m.fire(j.jid, wire.NewMap("minions", minions))
+	m.fire(event.TagJobNew(j.jid), wire.NewMap("jid", j.jid, "tgt_type", j.tgtType, "tgt", j.tgt, "user", j.user,
+		"fun", j.fun, "arg", anyOrEmpty(j.arg), "minions", minions, "missing", anyList(j.missing)))
+	m.fire(event.TagJobPublish(j.jid), payload.Clone())
+}
+
+// saveJob stores the load in the job cache and in the stock job directory, which the stock `salt`
+// reads itself. As in stock, a failure is logged and the job goes out: minions can still run it.
+func (m *Master) saveJob(j *job) {
+	load, err := wire.Encode(j.load, wire.Wire)
+	if err != nil {
+		m.log.Error("Job load not stored", "jid", j.jid, "err", err)
+		return
+	}
+	err = m.jobs.SaveLoad(context.Background(), jobcache.Job{
+		JID: j.jid, Load: load, Minions: j.minions, Missing: j.missing, NoCache: j.nocache,
+	})
+	if err != nil {
+		m.log.Error("Job load not stored", "jid", j.jid, "err", err)
+	}
+	if err := m.loads.SaveLoad(j.jid, load, j.minions); err != nil {
+		m.log.Error("Job load not written to the job directory", "jid", j.jid, "err", err)
+	}
+}
+
+// firePublishError announces a refused publication (spec: event-bus §6.2), without the caller's
+// secrets.
+func (m *Master) firePublishError(j *job, name, message string) {
+	load := j.load.Clone()
+	kwargs := j.kwargs.Clone()
+	stripCredentials(load, kwargs)
+	if load.Has("kwargs") {
+		load.Set("kwargs", kwargs)
+	}
+	load.Set("error", wire.NewMap("name", name, "message", message))
+	m.fire(event.TagJobError(j.jid), load)
+}

@@ -1,0 +1,65 @@
+package master
+
+import "sync/atomic"
+
+// counters are the master's own numbers; every field only grows.
+type counters struct {
+	malformed, refused, unknown, failed    atomic.Int64
+	belowMinimum                           atomic.Int64
+	byLevel                                [4]atomic.Int64
+	signIns                                atomic.Int64
+	authAccepted, authPending, authRefused atomic.Int64
+	published, publishRefused              atomic.Int64
+	returns, syndicReturns, duplicates     atomic.Int64
+	events, eventsDropped                  atomic.Int64
+	byCommand                              [64]atomic.Int64
+}
+
+// handled counts one request of a command.
+func (c *counters) handled(cmd *command) { c.byCommand[cmd.index].Add(1) }
+
+// Stats is a snapshot of a master's numbers since its start.
+type Stats struct {
+	Malformed    int64            // bodies that are no envelope
+	Refused      int64            // undecryptable, unproven or ill-formed requests
+	BelowMinimum int64            // refused by minimum_auth_version
+	Unknown      int64            // commands that do not exist
+	Failed       int64            // requests whose handler failed
+	Levels       [4]int64         // requests by protocol level
+	SignIns      int64            // _auth requests
+	Accepted     int64            // of them: answered with keys
+	Pending      int64            // of them: key waits for acceptance
+	AuthRefused  int64            // of them: refused
+	Published    int64            // publications sent
+	NotPublished int64            // publications refused
+	Returns      int64            // returns taken from minions
+	SyndicRets   int64            // returns taken from syndics
+	Duplicates   int64            // returns that were here before
+	Events       int64            // events fired
+	EventsLost   int64            // minion events with reserved tags, dropped
+	Commands     map[string]int64 // encrypted requests by command
+	Minions      int              // minions heard of since the start
+}
+
+// Stats returns the numbers now. Safe for concurrent use.
+func (m *Master) Stats() Stats {
+	c := &m.stats
+	s := Stats{
+		Malformed: c.malformed.Load(), Refused: c.refused.Load(), BelowMinimum: c.belowMinimum.Load(),
+		Unknown: c.unknown.Load(), Failed: c.failed.Load(), SignIns: c.signIns.Load(),
+		Accepted: c.authAccepted.Load(), Pending: c.authPending.Load(), AuthRefused: c.authRefused.Load(),
+		Published: c.published.Load(), NotPublished: c.publishRefused.Load(),
+		Returns: c.returns.Load(), SyndicRets: c.syndicReturns.Load(), Duplicates: c.duplicates.Load(),
+		Events: c.events.Load(), EventsLost: c.eventsDropped.Load(),
+		Commands: map[string]int64{}, Minions: m.presence.count(),
+	}
+	for i := range c.byLevel {
+		s.Levels[i] = c.byLevel[i].Load()
+	}
+	for name, cmd := range commands {
+		if n := c.byCommand[cmd.index].Load(); n > 0 {
+			s.Commands[name] = n
+		}
+	}
+	return s
+}

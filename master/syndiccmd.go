@@ -1,0 +1,130 @@
+package master
+
+import (
+	"context"
+
+	"github.com/saltern-io/saltern/internal/event"
+	"github.com/saltern-io/saltern/internal/wire"
+	"github.com/saltern-io/saltern/jobcache"
+	"github.com/saltern-io/saltern/pki"
+)
+
+// syndicReturn takes `_syndic_return`: the returns of many minions, relayed by the syndic whose id
+// the request carries (spec: syndic §8, master-functions §2.5). The whole batch is one commit and
+// one burst of events; then it is acknowledged.
+func (m *Master) syndicReturn(r *request) ([]byte, error) {
+	items, err := wire.ParseSyndicReturns(r.load)
+	if err != nil {
+		return valueNil, nil // as stock: what is no return is skipped, and the sender is content
+	}
+	answer := r.seal(valueNil)
+	var batch []jobcache.Return
+	var events []event.Event
+	stamp := event.Stamp(m.now())
+	for _, item := range items {
+		// At level 3 the sender is proven; the id inside each item must be the sender's own.
+		if r.level >= 3 && item.ID != r.id || pki.CheckID(item.ID) != nil || !usableJID(item.JID) || item.JID == "" {
+			m.limited.Warn("Syndic return refused", "minion", r.id, "syndic", printable(item.ID))
+			continue
+		}
+		m.noteSyndic(item.ID)
+		m.adoptSyndicLoad(item)
+		for _, minion := range item.Minions {
+			ret, err := wire.ParseReturn(item.AppendReturn(nil, minion))
+			if err != nil || pki.CheckID(ret.ID) != nil {
+				continue
+			}
+			ev := m.returnEvent(&ret, stamp)
+			if !m.keepsReturns(ret) {
+				m.bus.Fire(ev)
+				continue
+			}
+			batch = append(batch, jobcache.Return{JID: ret.JID, MinionID: ret.ID, Body: ret.AppendStored(nil)})
+			events = append(events, ev)
+		}
+	}
+	m.stats.syndicReturns.Add(int64(len(batch)))
+	if len(batch) == 0 {
+		return valueNil, nil
+	}
+	m.jobs.SaveReturns(batch, func(outcomes []jobcache.Outcome) {
+		fresh := events[:0]
+		for i, o := range outcomes {
+			if o.Err != nil {
+				m.stats.failed.Add(1)
+				m.limited.Error("Returns of a syndic not stored", "minion", r.id, "err", o.Err)
+				r.reply(valueEmptyStr)
+				return
+			}
+			if o.Duplicate {
+				m.stats.duplicates.Add(1)
+				continue // a batch sent again must not double the events
+			}
+			fresh = append(fresh, events[i])
+		}
+		m.bus.Fire(fresh...)
+		r.raw.Reply(answer)
+	})
+	return nil, errLater
+}
+
+// adoptSyndicLoad stores the job's load that a syndic sends along, when the job is not known here:
+// a load that this master published itself is never overwritten.
+func (m *Master) adoptSyndicLoad(item wire.SyndicReturn) {
+	if len(item.Load) == 0 || !wire.IsMap(item.Load) || wire.Len(item.Load) == 0 {
+		return
+	}
+	if _, known, err := m.jobs.Job(item.JID); err != nil || known {
+		return
+	}
+	load, err := wire.DecodeMap(item.Load, wire.Wire, wire.LoadLimits)
+	if err != nil {
+		return
+	}
+	kwargs := load.Map("kwargs")
+	if kwargs == nil {
+		kwargs = wire.NewMap()
+	}
+	stripCredentials(load, kwargs)
+	raw, err := wire.Encode(load, wire.Wire)
+	if err != nil {
+		return
+	}
+	minions := stringList(load.List("Minions"))
+	if err := m.jobs.SaveLoad(context.Background(), jobcache.Job{JID: item.JID, Load: raw, Minions: minions}); err != nil {
+		m.log.Error("Job load of a syndic not stored", "jid", item.JID, "err", err)
+	}
+	if err := m.loads.SaveLoad(item.JID, raw, minions); err != nil {
+		m.log.Error("Job load not written to the job directory", "jid", item.JID, "err", err)
+	}
+}
+
+// noteSyndic marks an accepted id as a syndic, and never lets a name become a path.
+func (m *Master) noteSyndic(id string) {
+	if err := m.syndics.add(id); err != nil {
+		m.limited.Warn("Syndic not registered", "syndic", printable(id), "err", err)
+	}
+}
+
+// noteMinionList stores the minions that a syndic announced for a job.
+func (m *Master) noteMinionList(jid, syndicID string, minions []string) {
+	if !usableJID(jid) || jid == "" {
+		return
+	}
+	if err := m.jobs.AddMinions(context.Background(), jid, syndicID, minions); err != nil {
+		m.limited.Error("Minion list of a syndic not stored", "jid", jid, "syndic", syndicID, "err", err)
+	}
+	if err := m.loads.AddMinions(jid, syndicID, minions); err != nil {
+		m.limited.Error("Minion list of a syndic not written", "jid", jid, "syndic", syndicID, "err", err)
+	}
+}
+
+func stringList(l []any) []string {
+	out := make([]string, 0, len(l))
+	for _, v := range l {
+		if s, ok := v.(string); ok {
+			out = append(out, s)
+		}
+	}
+	return out
+}

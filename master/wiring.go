@@ -1,0 +1,220 @@
+package master
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/saltern-io/saltern/internal/config"
+	"github.com/saltern-io/saltern/internal/event"
+	"github.com/saltern-io/saltern/internal/jid"
+	"github.com/saltern-io/saltern/internal/minioncache"
+	"github.com/saltern-io/saltern/internal/wire"
+	"github.com/saltern-io/saltern/jobcache"
+	"github.com/saltern-io/saltern/pki"
+	"github.com/saltern-io/saltern/transport"
+)
+
+// wire makes the parts of the master from its configuration, registering how each is closed.
+func (m *Master) wire(cfg *config.Master) error {
+	steps := []func(*config.Master) error{
+		m.wireDirs, m.wireKeys, m.wireStores, m.wireBus, m.wireSockets,
+	}
+	for _, step := range steps {
+		if err := step(cfg); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// wireDirs makes the directories that stock tools expect (spec: config-and-daemons §6.2).
+func (m *Master) wireDirs(cfg *config.Master) error {
+	for _, dir := range []string{"", "jobs", "proc", "syndics", "tokens", "roots", "sessions", "minions"} {
+		if err := os.MkdirAll(filepath.Join(cfg.CacheDir, dir), 0o755); err != nil {
+			return fmt.Errorf("make cache directory: %w", err)
+		}
+	}
+	return os.MkdirAll(filepath.Join(cfg.CacheDir, "saltern"), 0o700)
+}
+
+func (m *Master) wireKeys(cfg *config.Master) error {
+	var err error
+	if m.keys, err = pki.OpenDirStore(cfg.PKIDir, pki.DirOptions{}); err != nil {
+		return fmt.Errorf("open the key store: %w", err)
+	}
+	m.masterKeys, err = pki.LoadMasterKeys(pki.MasterKeyOptions{
+		PKIDir: cfg.PKIDir, ID: strings.TrimSuffix(cfg.ID, "_master"), KeySize: cfg.KeySize, KeyPass: []byte(cfg.KeyPass),
+		SignPubKey: cfg.MasterSignPubKey, SignKeyName: cfg.MasterSignKeyName, SignKeyPass: []byte(cfg.SigningKeyPass),
+		UsePubKeySignature: cfg.MasterUsePubKeySignature, PubKeySignatureFile: cfg.MasterPubKeySignature,
+	})
+	if err != nil {
+		return fmt.Errorf("load the master keys: %w", err)
+	}
+	m.shared, err = pki.OpenSharedKey(filepath.Join(cfg.CacheDir, "saltern", "aes"), m.masterKeys.Master.SignX931, pki.SharedKeyOptions{Now: m.now})
+	if err != nil {
+		return fmt.Errorf("open the shared key: %w", err)
+	}
+	m.onClose("shared key", m.shared.Close)
+	sessionTTL := cfg.RequestServerAESSession
+	if sessionTTL == 0 {
+		sessionTTL = cfg.PublishSession
+	}
+	if m.sessions, err = pki.OpenSessions(filepath.Join(cfg.CacheDir, "sessions"), sessionTTL); err != nil {
+		return fmt.Errorf("open the session keys: %w", err)
+	}
+	m.wireAutosign(cfg)
+	m.authLocks = newStripes()
+	m.presence = newPresence()
+	m.local, err = openLocalKeys(cfg.CacheDir, cfg.User)
+	return err
+}
+
+// wireAutosign puts the acceptance rules in force; they may change while the master runs.
+func (m *Master) wireAutosign(cfg *config.Master) {
+	m.autosign.Store(pki.NewAutosign(pki.AutosignConfig{
+		AutoAccept: cfg.AutoAccept, AutosignFile: cfg.AutosignFile, AutorejectFile: cfg.AutorejectFile,
+		GrainsDir: cfg.AutosignGrainsDir, StubDir: filepath.Join(cfg.PKIDir, "minions_autosign"),
+		StubTimeout: cfg.AutosignTimeout, PermissivePKI: cfg.PermissivePKIAccess,
+	}))
+}
+
+func (m *Master) wireStores(cfg *config.Master) error {
+	var err error
+	m.jobs, err = jobcache.Open(cfg.JobCacheDir, jobcache.Options{Keep: cfg.KeepJobs, Log: m.log, Clock: m.now})
+	if err != nil {
+		return fmt.Errorf("open the job cache: %w", err)
+	}
+	m.onClose("job cache", m.jobs.Close)
+	m.loads = jobcache.LocalDir{Root: filepath.Join(cfg.CacheDir, "jobs"), HashType: cfg.HashType}
+	if m.minions, err = minioncache.Open(cfg.CacheDir); err != nil {
+		return err
+	}
+	if m.syndics, err = openSyndicRegistry(cfg.SyndicDir); err != nil {
+		return err
+	}
+	m.jids = jid.NewGenerator(m.now)
+	return nil
+}
+
+func (m *Master) wireBus(cfg *config.Master) error {
+	m.bus = event.NewBus(event.BusConfig{Log: m.log})
+	framing, err := event.ParseFraming(cfg.EventBusFraming)
+	if err != nil {
+		return fmt.Errorf("saltern_event_bus_framing: %w", err)
+	}
+	sc := event.ServerConfig{SockDir: cfg.SockDir, Framing: framing, PubMode: 0o660, Log: m.log}
+	if cfg.IPCMode == "tcp" {
+		sc.TCP = &event.TCPPorts{Pub: cfg.TCPMasterPubPort, Pull: cfg.TCPMasterPullPort}
+	}
+	server, err := event.Listen(sc, m.bus)
+	if err != nil {
+		return fmt.Errorf("open the event bus: %w", err)
+	}
+	m.events = server
+	m.onClose("event sockets", server.Close)
+	return nil
+}
+
+// Cost classes of the request socket. Sign-ins are dear (two private operations) and come in
+// storms; they must never hold up returns, nor the other way round.
+const (
+	classMinions = iota // encrypted requests: returns, events, pillar, files
+	classAuth
+	classControl // other clear requests: publish, ping
+)
+
+// classify looks at the envelope only: it runs on the socket's goroutine.
+func classify(body []byte) int {
+	if wire.Check(body, wire.OuterLimits) != nil {
+		return classControl
+	}
+	enc, ok := wire.Field(body, "enc")
+	if !ok {
+		return classControl
+	}
+	if name, _ := wire.Bytes(enc); string(name) != "clear" {
+		return classMinions
+	}
+	load, ok := wire.Field(body, "load")
+	if !ok || !wire.IsMap(load) {
+		return classControl
+	}
+	cmd, _ := wire.Field(load, "cmd")
+	if name, _ := wire.Bytes(cmd); string(name) == wire.CmdAuth {
+		return classAuth
+	}
+	return classControl
+}
+
+func (m *Master) wireSockets(cfg *config.Master) error {
+	var err error
+	cores := runtime.GOMAXPROCS(0)
+	if m.zctx, err = transport.NewContext(min(4, max(1, cores/2)), 4096); err != nil {
+		return err
+	}
+	m.onClose("zeromq context", m.zctx.Close)
+	options := transport.SocketOptions{
+		Backlog: cfg.ZMQBacklog, IPv6: cfg.IPv6, MaxMsgBytes: cfg.MaxMsgBytes, Keepalive: keepalive(cfg),
+	}
+	m.reqs, err = transport.ListenRequests(transport.RequestServerConfig{
+		Context: m.zctx, Endpoint: transport.BindEndpoint(cfg.Interface, cfg.RetPort), Options: options,
+		Classes: []transport.Class{
+			classMinions: {Name: "minions", Queue: 20_000, QueueBytes: 256 << 20, Workers: 2 * cores, Full: transport.StopReading},
+			// A sign-in that finds no room is told "bad load" at once: the minion waits and comes again.
+			classAuth:    {Name: "auth", Queue: 20_000, QueueBytes: 64 << 20, Workers: cores, Full: transport.Answer, Answer: wire.BadLoad},
+			classControl: {Name: "control", Queue: 1000, QueueBytes: 128 << 20, Workers: 2 * cores, Full: transport.Answer, Answer: wire.PayloadException},
+		},
+		Classify: classify, Handle: m.handle,
+		Malformed: wire.BadLoadMap, Exception: wire.PayloadException, Shutdown: wire.BadLoad,
+		DrainTimeout: cfg.DrainTimeout, Log: m.log,
+	})
+	if err != nil {
+		return fmt.Errorf("bind the request port: %w", err)
+	}
+	m.onClose("request socket", m.reqs.Close)
+	options.HWM = cfg.PubHWM
+	m.pubs, err = transport.ListenPublish(transport.PublishServerConfig{
+		Context: m.zctx, Endpoint: transport.BindEndpoint(cfg.Interface, cfg.PublishPort), Options: options, Log: m.log,
+	})
+	if err != nil {
+		return fmt.Errorf("bind the publish port: %w", err)
+	}
+	m.onClose("publish socket", m.pubs.Close)
+	m.announced, err = portOf(m.pubs.Addr())
+	return err
+}
+
+// portOf reads the port of a bound endpoint, tcp://host:port.
+func portOf(endpoint string) (int, error) {
+	_, port, err := net.SplitHostPort(strings.TrimPrefix(endpoint, "tcp://"))
+	if err != nil {
+		return 0, fmt.Errorf("bound endpoint %q: %w", endpoint, err)
+	}
+	return strconv.Atoi(port)
+}
+
+func keepalive(cfg *config.Master) transport.KeepaliveOptions {
+	return transport.KeepaliveOptions{
+		Off: !cfg.TCPKeepalive, Idle: time.Duration(cfg.TCPKeepaliveIdle) * time.Second,
+		Interval: time.Duration(cfg.TCPKeepaliveIntvl) * time.Second, Count: cfg.TCPKeepaliveCnt,
+	}
+}
+
+// dropMinion forgets everything that makes a minion a member: its key, session and, unless asked
+// otherwise, what it told about itself.
+func (m *Master) dropMinion(id string, keepCache bool) error {
+	err := m.keys.Delete(id, pki.Accepted)
+	err = errors.Join(err, m.sessions.Delete(id), m.syndics.forget(id))
+	if !keepCache {
+		err = errors.Join(err, m.minions.Forget(id))
+	}
+	m.presence.forget(id)
+	return err
+}
