@@ -1,0 +1,86 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/saltern-io/saltern/pki"
+)
+
+// endSessions removes the session keys of ids, so that a minion whose key went cannot go on with the
+// session it has (spec: auth-and-crypto §3.1).
+func (t *keyTool) endSessions(ids []string) error {
+	if _, err := os.Stat(t.sessions); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	sessions, err := pki.OpenSessions(t.sessions, t.cfg.PublishSession)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if err := sessions.Delete(id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dropCaches removes the cached data of ids that have no key in any state any more, but for kept. Stock
+// sweeps the caches of all ids without a key at this occasion; ids that were not named stay here.
+func (t *keyTool) dropCaches(ids, kept []string) error {
+	if t.cfg.PreserveMinionCache {
+		return nil
+	}
+	for _, id := range ids {
+		if slices.Contains(kept, id) {
+			continue
+		}
+		for _, state := range keyStates {
+			entry, err := t.store.Read(id, state)
+			if err != nil {
+				return err
+			}
+			if entry.State != pki.None {
+				kept = append(kept, id)
+				break
+			}
+		}
+		if slices.Contains(kept, id) {
+			continue
+		}
+		dir := filepath.Join(t.cfg.CacheDir, "minions", id)
+		if err := os.RemoveAll(dir); err != nil {
+			return fmt.Errorf("cached data of %s: %w", id, err)
+		}
+	}
+	return nil
+}
+
+// requestRotation leaves the flag that makes a master, stock or not, take a new AES key (spec:
+// key-management-cli §4.6). One that is there already is enough.
+func (t *keyTool) requestRotation(option string) error {
+	if !keyTruthy(option, t.cfg.RotateAESKey) {
+		return nil
+	}
+	flag := filepath.Join(t.cfg.CacheDir, ".dfn")
+	if _, err := os.Lstat(flag); err == nil {
+		return nil
+	}
+	next := filepath.Join(t.cfg.CacheDir, ".dfn-next")
+	if err := os.Remove(next); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := os.OpenFile(next, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o400)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(t.cfg.ID) // 3007 and 3008 compare it, 3006 ignores it
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(next, flag)
+}
