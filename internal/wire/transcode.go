@@ -6,13 +6,21 @@ import "unicode/utf8"
 // floats as 64 bit, and text and bytes told apart by being valid UTF-8, whatever raw calls them. Order and
 // repeated keys stay. It allocates only to grow dst. Bytes after a fault in unchecked input are left out.
 func Transcode(dst, raw []byte, m Mode) []byte {
-	for i := 0; i < len(raw); {
-		c := raw[i]
-		if c < 0xa0 || c >= 0xe0 || c == 0xc0 || c == 0xc2 || c == 0xc3 {
-			dst = append(dst, c) // small integers, small containers, nil and booleans have one form only
-			i++
+	same := 0 // raw[same:i] is already in the form wanted and is copied in one go
+	i := 0
+	for i < len(raw) {
+		switch c := raw[i]; {
+		case c < 0xa0, c >= 0xe0, c == 0xc0, c == 0xc2, c == 0xc3:
+			i++ // small integers, small containers, nil and booleans have one form only
 			continue
+		case c < 0xc0:
+			end := i + 1 + int(c&0x1f)
+			if end <= len(raw) && (m == Wire || utf8.Valid(raw[i+1:end])) {
+				i = end
+				continue
+			}
 		}
+		dst = append(dst, raw[same:i]...)
 		k, n, next := head(raw, i)
 		switch k {
 		case kindStr, kindBin:
@@ -32,8 +40,9 @@ func Transcode(dst, raw []byte, m Mode) []byte {
 			dst = appendScalar(dst, raw, i, n, next)
 			i = next + n
 		}
+		same = i
 	}
-	return dst
+	return append(dst, raw[same:]...)
 }
 
 func appendRawText(dst, text []byte, m Mode) []byte {
