@@ -97,7 +97,7 @@ func preparePKIDir(dir string) error {
 	return nil
 }
 
-// makeDir makes dir with exactly mode, whatever the umask, unless it exists.
+// makeDir makes dir with exactly mode, whatever the umask, unless it exists; missing parents get 0755.
 func makeDir(dir string, mode fs.FileMode) error {
 	if info, err := os.Stat(dir); err == nil {
 		if !info.IsDir() {
@@ -105,7 +105,10 @@ func makeDir(dir string, mode fs.FileMode) error {
 		}
 		return nil
 	}
-	if err := os.MkdirAll(dir, mode); err != nil {
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return fmt.Errorf("make directory: %w", err)
+	}
+	if err := os.Mkdir(dir, mode); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("make directory: %w", err)
 	}
 	if err := os.Chmod(dir, mode); err != nil {
