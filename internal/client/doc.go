@@ -1,0 +1,21 @@
+// Package client publishes jobs on the master of this host and waits for their returns, as stock's local
+// client does, against stock masters and saltern's alike.
+//
+//	          ┌── publish request, 4506 ──────────► master
+//	Client ───┤
+//	          └── event bus ──► inbox ──► wait ──► Result, Result, …
+//	                                       │ silence
+//	                                       └─► saltutil.find_job, again on 4506
+//
+// Only what Salt offers to every local process is used: the root key file, the request port and the
+// bus. The stock client also reads the job cache on disk; this one does not.
+//
+// The waiting itself (wait) is a pure function of events and time.
+//
+// Threading: a Client may run several Jobs at once. A Job belongs to one goroutine; its bus connection
+// has one of its own, which Close waits for.
+//
+// The package never imports a daemon package.
+//
+// spec: local-client-and-salt-cli §1–§4.
+package client
