@@ -46,7 +46,15 @@ func (c MasterConfig) Write(dir string) error {
 
 // Write puts dir/minion there.
 func (c MinionConfig) Write(dir string) error {
-	lines := []string{"id: " + c.ID, "acceptance_wait_time: 1", "log_level: info"}
+	lines := []string{
+		"id: " + c.ID,
+		"log_level: info",
+		// The defaults wait up to 10 s before another sign-in and up to 11 s before another connect.
+		"acceptance_wait_time: 1",
+		"recon_default: 200",
+		"recon_max: 1000",
+		"recon_randomize: False",
+	}
 	if c.Master != "" {
 		lines = append(lines, "master: "+c.Master, fmt.Sprintf("master_port: %d", c.RequestPort))
 	}

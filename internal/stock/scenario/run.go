@@ -56,8 +56,8 @@ func Run(ctx context.Context, opts Options) ([]Cell, error) {
 			Salt: salt, All: opts.All, Saltern: opts.Saltern, Dir: filepath.Join(opts.Dir, strconv.Itoa(i)),
 			answers: make(map[string]Answer),
 		}
+		slots <- struct{}{}
 		workers.Go(func() {
-			slots <- struct{}{}
 			defer func() { <-slots }()
 			results[i], faults[i] = column.run(ctx, opts, report)
 		})

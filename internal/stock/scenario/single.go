@@ -176,6 +176,11 @@ func (s *single) asked(software stock.Software) []Step {
 			if err != nil {
 				return err
 			}
+			if keep {
+				if err := q.proven(said); err != nil {
+					return err
+				}
+			}
 			return s.column.settle(q.name, keep, said)
 		}
 		steps = append(steps, step)

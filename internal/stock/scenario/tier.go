@@ -2,7 +2,6 @@ package scenario
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/saltern-io/saltern/internal/stock"
@@ -119,12 +118,12 @@ func (t *tier) build(ctx context.Context, b *Bench) error {
 	return t.complete(ctx)
 }
 
-// complete polls at the top with a target that leaves the syndic's own id out.
+// complete waits at the top until a job comes back from both minions.
 func (t *tier) complete(ctx context.Context) error {
 	if err := running(t.low.syndic); err != nil {
 		return err
 	}
-	return t.top.complete(ctx, t.mom, "m*", "m1", "m2")
+	return t.top.complete(ctx, t.mom, "m1", "m2")
 }
 
 // asks is the step that has '*' answered completely at the top, at the first try.
@@ -142,22 +141,5 @@ func (t *tier) jobEvents(ctx context.Context, b *Bench) error {
 	if err := t.start(ctx, b); err != nil {
 		return fmt.Errorf("tier not there: %w", err)
 	}
-	position := t.top.bus.Len()
-	result, err := b.run(ctx, t.mom, stock.Command, t.top.configDir, "--async", "*", "test.ping")
-	if err != nil {
-		return err
-	}
-	jid := jidPattern.FindString(result.Stdout)
-	if jid == "" {
-		return fmt.Errorf("no job id in %q, %q", result.Stdout, result.Stderr)
-	}
-	var faults []error
-	for _, id := range []string{"m1", "m2"} {
-		returned, err := t.top.waitEvent(ctx, position, "salt/job/"+jid+"/ret/"+id)
-		if err != nil {
-			return err
-		}
-		faults = append(faults, checkReturn(returned, jid, id))
-	}
-	return errors.Join(faults...)
+	return t.top.returned(ctx, t.mom, "*", eventTimeout, "m1", "m2")
 }
