@@ -24,7 +24,8 @@ type RequestServerConfig struct {
 	Classify func(body []byte) int // index into Classes; runs on the socket's goroutine: cheap, no locks. nil or out of range = 0
 
 	// Handle answers one request by calling r.Reply, at once or later from elsewhere. It runs on a worker of the
-	// request's class. ctx ends when the server gives up waiting during shutdown.
+	// request's class. ctx ends when the server gives up waiting during shutdown. A request that is never replied
+	// to keeps its place in the class until then, so a handler must reply on every path.
 	Handle func(ctx context.Context, r *Request)
 
 	Malformed []byte // reply to a message without exactly one body frame, or over a cap. Required
