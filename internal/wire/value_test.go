@@ -65,7 +65,7 @@ func TestMap_nilReadsAsEmpty(t *testing.T) {
 
 func TestMap_faultsOfTheProgramPanic(t *testing.T) {
 	for name, fn := range map[string]func(){
-		"odd":      func() { NewMap(make([]any, 1)...) },
+		"odd":      func() { NewMap(append([]any{}, "a")...) },
 		"list key": func() { NewMap([]any{}, 1) },
 	} {
 		func() {
