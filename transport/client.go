@@ -32,11 +32,13 @@ type RequestClient struct {
 	quit  chan struct{} // closed by Close
 	ended atomic.Bool
 
-	wake   *waker
-	req    *zmq.Socket // nil after it was given up
-	reader frameReader
-	poller *zmq.Poller
-	reqID  int
+	wake    *waker
+	req     *zmq.Socket // nil after it was given up
+	monitor *monitor
+	lost    *atomic.Bool // this socket's connection has ended since the last send
+	reader  frameReader
+	poller  *zmq.Poller
+	reqID   int
 
 	replaced atomic.Uint64
 }
@@ -81,6 +83,15 @@ func (c *RequestClient) open() (err error) {
 	if err = c.req.SetImmediate(true); err != nil {
 		return fmt.Errorf("set IMMEDIATE: %w", err)
 	}
+	lost := new(atomic.Bool) // its own, so that late events of an older socket mean nothing
+	c.lost = lost
+	c.monitor, err = newMonitor(c.cfg.Context, c.req, zmq.EVENT_DISCONNECTED, func(zmq.Event, string, int) {
+		lost.Store(true)
+		c.wake.wake()
+	})
+	if err != nil {
+		return err
+	}
 	if err = c.req.Connect(c.cfg.Endpoint); err != nil {
 		return err
 	}
@@ -95,8 +106,9 @@ func (c *RequestClient) open() (err error) {
 // turns. Without a deadline in ctx, DefaultRequestTimeout applies, waiting for the turn not included.
 //
 // Errors: ErrTimeout when the time is over (together with ErrNotConnected if the request never left), the
-// context's error when ctx was cancelled (and, at a deadline, beside ErrTimeout), ErrReplyFrames for a reply of
-// the wrong shape, ErrClosed after Close. After ErrTimeout the server may still have handled the request.
+// context's error when ctx was cancelled (and, at a deadline, beside ErrTimeout), ErrDisconnected when the server
+// went away with the request, ErrReplyFrames for a reply of the wrong shape, ErrClosed after Close. After
+// ErrTimeout and ErrDisconnected the server may still have handled the request.
 func (c *RequestClient) Do(ctx context.Context, body []byte) ([]byte, error) {
 	select {
 	case <-c.turn:
@@ -145,8 +157,12 @@ func (c *RequestClient) await(ctx context.Context, events zmq.State, try func() 
 		if err := ctx.Err(); err != nil {
 			return err
 		}
+		lost := events == zmq.POLLIN && c.lost.Load() // read before try: a reply may have come just before the end
 		if err := try(); !isAgain(err) {
 			return err
+		}
+		if lost {
+			return ErrDisconnected
 		}
 		if _, err := c.poller.Poll(-1); err != nil && zmq.AsErrno(err) != zmq.Errno(syscall.EINTR) {
 			return err
@@ -158,6 +174,7 @@ func (c *RequestClient) await(ctx context.Context, events zmq.State, try func() 
 }
 
 func (c *RequestClient) send(body []byte) error {
+	c.lost.Store(false) // what ended before does not concern this request
 	_, err := c.req.SendBytes(body, zmq.DONTWAIT)
 	return err
 }
@@ -205,6 +222,13 @@ func (c *RequestClient) drop() {
 		c.log.Warn("Request socket did not close", "err", err)
 	}
 	c.req = nil
+	if c.monitor == nil {
+		return
+	}
+	if err := c.monitor.wait(); err != nil {
+		c.log.Warn("Request monitor failed", "err", err)
+	}
+	c.monitor = nil
 }
 
 // Replaced returns how often the socket was given up, after time-outs mostly.

@@ -130,6 +130,47 @@ func TestRequestClient_serverRestart(t *testing.T) {
 	})
 }
 
+func TestRequestClient_disconnected(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	c := newClient(t, newTestContext(t), "tcp://"+l.Addr().String())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for i := range 2 { // the first connection ends with the request unanswered
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			p := newRawPeer(conn)
+			defer p.Close()
+			if p.handshake("ROUTER") != nil {
+				return
+			}
+			frames, err := p.recv()
+			if err != nil {
+				return
+			}
+			if i == 0 {
+				p.Close()
+			} else if p.send(frames...) == nil {
+				_, _ = p.recv() // until the client closes
+			}
+		}
+	}()
+	if _, err := c.Do(context.Background(), []byte("lost")); !errors.Is(err, ErrDisconnected) {
+		t.Errorf("got %v", err)
+	}
+	mustEcho(t, c, "next")
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+	<-done
+}
+
 func TestRequestClient_close(t *testing.T) {
 	zctx, g := newTestContext(t), newGate()
 	s := startRequests(t, zctx, RequestServerConfig{Handle: g.handle})

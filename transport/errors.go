@@ -21,6 +21,9 @@ var (
 	ErrTimeout = errors.New("no reply in time")
 	// ErrNotConnected accompanies ErrTimeout when there was no connection, so the request never left.
 	ErrNotConnected = errors.New("not connected")
+	// ErrDisconnected is returned by RequestClient.Do when the connection that carried the request ended: its
+	// reply cannot come any more. The request may have been handled.
+	ErrDisconnected = errors.New("connection lost before the reply")
 	// ErrReplyFrames is returned by RequestClient.Do for a reply that is not exactly one body frame.
 	ErrReplyFrames = errors.New("reply is not one frame")
 	// ErrHandlersBusy is returned by RequestServer.Run when handlers ignored their cancelled context. Their
