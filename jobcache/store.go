@@ -15,7 +15,7 @@ import (
 
 // Options of a Store. The zero value is a good small-memory set.
 type Options struct {
-	MemTable     uint64           // bytes of one in-memory table, allocated as it fills; default 8 MiB
+	MemTable     uint64           // bytes of one in-memory table (at most 4), allocated as it fills; default 4 MiB
 	Cache        int64            // bytes of the block cache, allocated as it fills; default 16 MiB
 	MaxOpenFiles int              // default 1000
 	Keep         time.Duration    // age by receive time at which Expire drops a job; 0 = never
@@ -36,7 +36,7 @@ const (
 
 func (o *Options) defaults() {
 	if o.MemTable == 0 {
-		o.MemTable = 8 << 20
+		o.MemTable = 4 << 20
 	}
 	if o.Cache == 0 {
 		o.Cache = 16 << 20
