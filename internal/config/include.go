@@ -86,6 +86,22 @@ func (l *loader) readMain(path string) (*Map, error) {
 	return tree, nil
 }
 
+// optional reads a file that may be missing; one that cannot be used is named and left out.
+func (l *loader) optional(path string) *Map {
+	if path == "" {
+		return nil
+	}
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	l.active = []string{}
+	tree, err := l.included(path)
+	if err != nil {
+		l.report.add(slog.LevelError, "", nil, "%v", err)
+	}
+	return tree
+}
+
 // group merges every file the patterns match into one tree: patterns in list order, files sorted
 // inside each pattern, merged deeply.
 func (l *loader) group(patterns *Value, including string, quiet bool) *Map {

@@ -71,7 +71,7 @@ func DefaultMaster() *Master {
 // Master; faults of Validate give both the Master and the joined error, so that a check can print
 // everything. A daemon must not start when err is not nil.
 func LoadMaster(o LoadOptions) (*Master, *Report, error) {
-	m, report, err := loadMaster(o)
+	m, report, err := loadMaster(o, nil)
 	if err != nil {
 		return nil, report, err
 	}
@@ -79,9 +79,10 @@ func LoadMaster(o LoadOptions) (*Master, *Report, error) {
 }
 
 // LoadClient is LoadMaster for the client tools (salt, salt-key, …): faults that only concern the
-// daemon do not stop them, and Interface is the address to connect to (spec: config-and-daemons §2.1).
+// daemon do not stop them, the user's own file (clientFile) is laid over the master's, and Interface is
+// the address to connect to (spec: config-and-daemons §2.1).
 func LoadClient(o LoadOptions) (*Master, *Report, error) {
-	m, report, err := loadMaster(o)
+	m, report, err := loadMaster(o, clientFile)
 	if err != nil {
 		return nil, report, err
 	}
@@ -89,13 +90,39 @@ func LoadClient(o LoadOptions) (*Master, *Report, error) {
 	return m, report, nil
 }
 
-func loadMaster(o LoadOptions) (*Master, *Report, error) {
+// clientFile is the user's options file: $SALT_CLIENT_CONFIG, else saltrc in the XDG directory when
+// that exists, else ~/.saltrc; "" when there is no home.
+func clientFile(o LoadOptions) string {
+	if path := o.env("SALT_CLIENT_CONFIG"); path != "" {
+		return path
+	}
+	home := o.env("HOME")
+	base := o.env("XDG_CONFIG_HOME")
+	if base == "" && home != "" {
+		base = filepath.Join(home, ".config")
+	}
+	if dir := filepath.Join(base, "salt"); base != "" {
+		if info, err := os.Stat(dir); err == nil && info.IsDir() {
+			return filepath.Join(dir, "saltrc")
+		}
+	}
+	if home == "" {
+		return ""
+	}
+	return filepath.Join(home, ".saltrc")
+}
+
+// loadMaster reads the files without the final checks; extra names one more file laid over them.
+func loadMaster(o LoadOptions, extra func(LoadOptions) string) (*Master, *Report, error) {
 	report := &Report{}
 	path := o.mainFile("master", "SALT_MASTER_CONFIG")
 	l := &loader{options: o, report: report}
 	tree, err := l.main(path, "master.d/*.conf")
 	if err != nil {
 		return nil, report, err
+	}
+	if extra != nil {
+		tree.replaceAll(l.optional(extra(o)))
 	}
 	if err := override(tree, o.Overrides); err != nil {
 		return nil, report, err

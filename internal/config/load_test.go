@@ -311,3 +311,31 @@ func TestLoadClient(t *testing.T) {
 		}
 	}
 }
+
+func TestLoadClient_userFile(t *testing.T) {
+	dir := write(t, map[string]string{
+		"conf/master": "timeout: 1\noutput: yaml\n", "home/.saltrc": "output: json\n",
+		"xdg/salt/saltrc": "output: raw\n", "own": "output: txt\n", "bad": "output: [\n",
+	})
+	for _, tc := range []struct {
+		name string
+		env  map[string]string
+		want string
+	}{
+		{"none", nil, "yaml"},
+		{"home", map[string]string{"HOME": dir + "/home"}, "json"},
+		{"xdg", map[string]string{"HOME": dir + "/home", "XDG_CONFIG_HOME": dir + "/xdg"}, "raw"},
+		{"variable", map[string]string{"HOME": dir + "/home", "SALT_CLIENT_CONFIG": dir + "/own"}, "txt"},
+		{"missing", map[string]string{"SALT_CLIENT_CONFIG": dir + "/gone"}, "yaml"},
+		{"bad", map[string]string{"SALT_CLIENT_CONFIG": dir + "/bad"}, "yaml"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			o := options(filepath.Join(dir, "conf"))
+			o.Env = func(name string) (string, bool) { v, ok := tc.env[name]; return v, ok }
+			m, _, err := LoadClient(o)
+			if err != nil || m.Output != tc.want || m.Timeout != time.Second {
+				t.Errorf("got %+v, %v; want %s", m.Output, err, tc.want)
+			}
+		})
+	}
+}

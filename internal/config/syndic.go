@@ -109,7 +109,7 @@ func LoadSyndic(o LoadOptions) (*Syndic, *Report, error) {
 			masterOptions.Overrides[name] = v
 		}
 	}
-	local, report, err := loadMaster(masterOptions)
+	local, report, err := loadMaster(masterOptions, nil)
 	if err != nil {
 		return nil, report, err
 	}
