@@ -71,7 +71,11 @@ func (m *Master) eventList(r *request, load *wire.Map, items []any) {
 		}
 		// The prefixed copy goes first, as current stock does.
 		if pretag != "" {
-			m.fire(pretag+"/"+tag, data.Clone())
+			if joined := pretag + "/" + tag; wire.TagReserved(joined) {
+				m.stats.eventsDropped.Add(1) // the sender chooses the prefix, too
+			} else {
+				m.fire(joined, data.Clone())
+			}
 		}
 		switch bare := jid.Valid(tag); {
 		case wire.TagReserved(tag), bare && !fromSyndic:
