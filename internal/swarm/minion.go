@@ -92,6 +92,10 @@ func (m *minion) firstSignIn(ctx context.Context) error {
 		case errors.Is(err, errPending) && !pending:
 			pending = true
 			s.counters.pending.add(1)
+		case !errors.Is(err, errPending):
+			s.failed.Do(func() {
+				s.cfg.Log.Warn("Cannot sign in; further failures are only counted", "minion", m.id, "master", m.master.addr, "err", err)
+			})
 		}
 		s.cfg.Log.Debug("Not signed in yet", "minion", m.id, "err", err)
 		if err := sleep(ctx, s.cfg.AcceptanceWait); err != nil {

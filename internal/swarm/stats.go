@@ -20,7 +20,8 @@ type Latency struct {
 // Stats is a snapshot of the swarm's counters since New.
 type Stats struct {
 	Minions int `json:"minions"`
-	Ready   int `json:"ready"`   // signed in, subscribed, start sequence done
+	Ready   int `json:"ready"` // signed in, subscribed, start sequence done
+	Peak    int `json:"ready_peak"`
 	Pending int `json:"pending"` // waiting for their key to be accepted
 	Ended   int `json:"ended"`   // refused for good, as a stock minion that exits with code 77
 
@@ -66,7 +67,7 @@ type counters struct {
 func (s *Swarm) Stats() Stats {
 	c := &s.counters
 	return Stats{
-		Minions: len(s.minions), Ready: c.ready.value(), Pending: c.pending.value(), Ended: c.ended.value(),
+		Minions: len(s.minions), Ready: c.ready.value(), Peak: c.ready.peak(), Pending: c.pending.value(), Ended: c.ended.value(),
 		SignIns: c.signIns.Load(), SignInFailures: c.signInFailures.Load(), Reauths: c.reauths.Load(),
 		Connects: c.connects.Load(), Disconnects: c.disconnects.Load(),
 		Publications: c.publications.Load(), PublicationsFailed: c.publicationsFailed.Load(),
@@ -80,7 +81,7 @@ func (s *Swarm) Stats() Stats {
 // gauge is a number others can wait for.
 type gauge struct {
 	mu      sync.Mutex
-	n       int
+	n, most int
 	changed chan struct{} // closed and replaced at a change; nil while nobody waits
 }
 
@@ -88,6 +89,7 @@ func (g *gauge) add(d int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.n += d
+	g.most = max(g.most, g.n)
 	if g.changed != nil {
 		close(g.changed)
 		g.changed = nil
@@ -98,6 +100,12 @@ func (g *gauge) value() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.n
+}
+
+func (g *gauge) peak() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.most
 }
 
 // watch returns the number and a channel that closes when it changes.

@@ -2,7 +2,7 @@ package swarm
 
 import (
 	"context"
-	"crypto/sha1" //nolint:gosec // the subscription topic of a minion is defined as SHA-1
+	"crypto/sha1" // the subscription topic of a minion is defined as SHA-1
 	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
@@ -28,6 +28,7 @@ type Swarm struct {
 	authPacer *pacer
 	wg        sync.WaitGroup // every goroutine of the swarm
 	started   sync.Once
+	failed    sync.Once // the first failed sign-in is worth a warning; thousands of the same are not
 }
 
 // New checks cfg, makes or loads the key pairs and prepares the minions. Nothing is connected yet.
@@ -124,7 +125,7 @@ func (m *minion) subscriptions() []string {
 const topicBroadcast = "broadcast"
 
 func topicOf(id string) string {
-	sum := sha1.Sum([]byte(id)) //nolint:gosec // see the import
+	sum := sha1.Sum([]byte(id))
 	return hex.EncodeToString(sum[:])
 }
 

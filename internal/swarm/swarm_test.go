@@ -284,6 +284,42 @@ func TestSwarm_filtering(t *testing.T) {
 	}
 }
 
+// TestSwarm_stopsClean ends a swarm in the middle of everything: Run must have joined every goroutine and
+// closed every connection when it returns.
+func TestSwarm_stopsClean(t *testing.T) {
+	master := startFakeMaster(t)
+	s, err := New(Config{Masters: []Master{{Host: "127.0.0.1", RetPort: master.ret.port}}, N: 10, Keys: startKeys(t), ReturnJitter: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	if err := s.WaitReady(soon(t), 10); err != nil {
+		t.Fatal(err)
+	}
+	master.waitSubscribers(10)
+	jid := master.publish("20261120140005546255", "glob", "*", "test.ping")
+	if _, err := s.WaitJob(soon(t), jid, 10, 0); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if st := s.Stats(); st.Ready != 0 || st.Peak != 10 || st.Connects != st.Disconnects {
+		t.Errorf("%+v", st)
+	}
+	for _, m := range s.minions {
+		if len(m.slots) != 0 || m.link.conn != nil {
+			t.Errorf("%s still works", m.id)
+		}
+	}
+	if err := s.Run(t.Context()); !errors.Is(err, ErrConfig) {
+		t.Errorf("second run: %v", err)
+	}
+}
+
 func TestSwarm_pendingThenAccepted(t *testing.T) {
 	master := startFakeMaster(t)
 	master.ret0 = true
