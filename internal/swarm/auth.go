@@ -130,6 +130,9 @@ func (m *minion) signIn(ctx context.Context, stale *credentials) error {
 	if ctx.Err() == nil && !errors.Is(last, errPending) {
 		s.counters.signInFailures.Add(1)
 	}
+	if stale != nil && errors.Is(last, ErrRefused) && !s.cfg.RejectedRetry {
+		m.end(ErrRefused)
+	}
 	return last
 }
 

@@ -32,7 +32,8 @@ type minion struct {
 	slots    gate // jobs at work
 	link     *requestLink
 
-	authMu sync.Mutex // one sign-in at a time
+	end    context.CancelCauseFunc // set by run before anything can call it
+	authMu sync.Mutex              // one sign-in at a time
 	creds  atomic.Pointer[credentials]
 
 	// The subscription goroutine's own: serial of the last publication accepted under shared.
@@ -43,25 +44,32 @@ type minion struct {
 	running map[string]*publication // by jid, for saltutil.find_job; nil while idle
 }
 
-// run is the life of the minion; it ends with ctx or when the master refuses the key.
+// run is the life of the minion; it ends with ctx or when the master refuses the key, at the start or at
+// a later sign-in: a stock minion exits then with code 77 (spec: transport §2.7).
 func (m *minion) run(ctx context.Context) {
+	ctx, m.end = context.WithCancelCause(ctx)
+	defer m.end(nil)
 	defer m.link.Close()
+	if err := m.live(ctx); errors.Is(err, ErrRefused) || errors.Is(context.Cause(ctx), ErrRefused) {
+		m.end(ErrRefused)
+		m.swarm.cfg.Log.Warn("Master refuses the minion's key", "minion", m.id)
+		m.swarm.counters.ended.add(1)
+	}
+}
+
+func (m *minion) live(ctx context.Context) error {
 	if err := m.firstSignIn(ctx); err != nil {
-		if errors.Is(err, ErrRefused) {
-			m.swarm.cfg.Log.Warn("Master refuses the minion's key", "minion", m.id, "err", err)
-			m.swarm.counters.ended.add(1)
-		}
-		return
+		return err
 	}
 	// Drawn once as libzmq's RECONNECT_IVL is (spec: transport §4.1).
 	wait := between(m.swarm.cfg.Reconnect, m.swarm.cfg.Reconnect+m.swarm.cfg.ReconnectMax)
 	started := !m.swarm.cfg.StartSequence
-	for ctx.Err() == nil {
+	for {
 		if err := m.subscribed(ctx, &started); err != nil && ctx.Err() == nil {
 			m.swarm.cfg.Log.Debug("Subscription lost", "minion", m.id, "err", err)
 		}
-		if sleep(ctx, wait) != nil {
-			return
+		if err := sleep(ctx, wait); err != nil {
+			return err
 		}
 	}
 }

@@ -347,6 +347,29 @@ func TestSwarm_refused(t *testing.T) {
 	}
 }
 
+func TestSwarm_refusedLater(t *testing.T) {
+	for _, retry := range []bool{false, true} {
+		master := startFakeMaster(t)
+		s := startReady(t, master, 2, func(c *Config) { c.RejectedRetry = retry })
+		master.set(func() {
+			clear(master.sessions)
+			master.ret0 = false
+		})
+		master.publish("20261120140005546255", "glob", "*", "test.ping")
+		if retry {
+			eventually(t, func() bool { return s.Stats().ReturnsDropped == 2 })
+			if st := s.Stats(); st.Ended != 0 || st.Ready != 2 {
+				t.Errorf("%+v", st)
+			}
+			continue
+		}
+		eventually(t, func() bool { return s.Stats().Ended == 2 })
+		if err := s.WaitReady(soon(t), 1); !errors.Is(err, ErrRefused) {
+			t.Error(err)
+		}
+	}
+}
+
 func TestSwarm_muteAndRate(t *testing.T) {
 	master := startFakeMaster(t)
 	s := startReady(t, master, 20, func(c *Config) { c.MutePercent, c.SignInRate, c.AuthParallel = 25, 2000, 2 })
