@@ -68,6 +68,7 @@ type Client struct {
 	log *slog.Logger
 	ctx *transport.Context
 	req *transport.RequestClient
+	hub *hub
 }
 
 // New prepares a client; nothing is sent yet. Close it.
@@ -85,11 +86,16 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, errors.Join(err, zctx.Close())
 	}
-	return &Client{cfg: cfg, log: cfg.Log, ctx: zctx, req: req}, nil
+	c := &Client{cfg: cfg, log: cfg.Log, ctx: zctx, req: req}
+	c.hub = newHub(c)
+	return c, nil
 }
 
-// Close ends the connection to the request port. Jobs have to be closed before.
-func (c *Client) Close() error { return errors.Join(c.req.Close(), c.ctx.Close()) }
+// Close ends both connections. Jobs have to be closed before; no call may follow.
+func (c *Client) Close() error {
+	c.hub.stop()
+	return errors.Join(c.req.Close(), c.ctx.Close())
+}
 
 // CheckMaster returns ErrMasterDown when the placeholder that a running master keeps is missing.
 // spec: event-bus §1

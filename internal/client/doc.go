@@ -3,17 +3,17 @@
 //
 //	          ┌── publish request, 4506 ──────────► master
 //	Client ───┤
-//	          └── event bus ──► inbox ──► wait ──► Result, Result, …
-//	                                       │ silence
-//	                                       └─► saltutil.find_job, again on 4506
+//	          └── event bus ──► hub ──► inbox ──► wait ──► Result, Result, …
+//	                                               │ silence
+//	                                               └─► saltutil.find_job, again on 4506
 //
 // Only what Salt offers to every local process is used: the root key file, the request port and the
 // bus. The stock client also reads the job cache on disk; this one does not.
 //
 // The waiting itself (wait) is a pure function of events and time.
 //
-// Threading: a Client may run several Jobs at once. A Job belongs to one goroutine; its bus connection
-// has one of its own, which Close waits for.
+// Threading: a Client may run several Jobs at once. A Job belongs to one goroutine. The bus connection
+// is shared; the goroutine that reads it is waited for by Client.Close.
 //
 // The package never imports a daemon package.
 //

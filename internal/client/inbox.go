@@ -32,15 +32,12 @@ func newInbox() *inbox {
 	return &inbox{wake: make(chan struct{}, 1), jids: map[string]bool{}, wide: true}
 }
 
-// put adds an event; it returns false when the inbox takes no more.
-func (b *inbox) put(e event.Event) bool {
+// put adds an event if it is wanted. It never blocks.
+func (b *inbox) put(e event.Event) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.err != nil {
-		return false
-	}
-	if !b.wants(e.Tag, b.wide) {
-		return true
+	if b.err != nil || !b.wants(e.Tag, b.wide) {
+		return
 	}
 	if b.full(e) && len(b.jids) > 0 {
 		b.compact()
@@ -48,7 +45,7 @@ func (b *inbox) put(e event.Event) bool {
 	for b.full(e) {
 		if len(b.jids) > 0 || len(b.events) == 0 {
 			b.fail(ErrBusy)
-			return false
+			return
 		}
 		b.bytes -= len(b.events[0].Data)
 		b.events = b.events[1:]
@@ -56,7 +53,6 @@ func (b *inbox) put(e event.Event) bool {
 	b.events = append(b.events, e)
 	b.bytes += len(e.Data)
 	b.signal()
-	return true
 }
 
 // wants tells the job's events by their tags: a jid stands alone, or after the word job.

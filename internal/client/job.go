@@ -2,18 +2,12 @@ package client
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"iter"
-	"sync"
 	"time"
 
 	"github.com/saltern-io/saltern/internal/event"
 	"github.com/saltern-io/saltern/internal/wire"
 )
-
-// redialEvery is the pause between attempts to reach the bus.
-const redialEvery = 100 * time.Millisecond
 
 // findJob is the function that asks minions whether they still run a job.
 const findJob = "saltutil.find_job"
@@ -70,8 +64,6 @@ type Job struct {
 	kwargs *wire.Map
 	inbox  *inbox
 	state  *wait
-	cancel context.CancelFunc
-	pump   sync.WaitGroup
 }
 
 // Start subscribes to the bus, then publishes req. Close the Job. Errors are those of CheckMaster and
@@ -86,14 +78,11 @@ func (c *Client) Start(ctx context.Context, req wire.PublishRequest, opts JobOpt
 	if err := c.CheckMaster(); err != nil {
 		return nil, err
 	}
-	bus, err := c.dialUntil(ctx, c.cfg.Timeout)
+	box, err := c.hub.join(ctx, c.cfg.Timeout)
 	if err != nil {
 		return nil, err
 	}
-	j := &Job{client: c, opts: opts, user: req.User, kwargs: req.Kwargs, inbox: newInbox()}
-	busCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	j.cancel = cancel
-	j.pump.Go(func() { j.read(busCtx, bus) })
+	j := &Job{client: c, opts: opts, user: req.User, kwargs: req.Kwargs, inbox: box}
 	reply, err := c.Publish(ctx, req)
 	if err != nil {
 		j.Close()
@@ -108,11 +97,8 @@ func (c *Client) Start(ctx context.Context, req wire.PublishRequest, opts JobOpt
 	return j, nil
 }
 
-// Close leaves the bus and waits for its goroutine. It may be called more than once.
-func (j *Job) Close() {
-	j.cancel()
-	j.pump.Wait()
-}
+// Close leaves the bus. It may be called more than once.
+func (j *Job) Close() { j.client.hub.leave(j.inbox) }
 
 // Unanswered are the minions that were published to or asked for and have not returned, sorted.
 func (j *Job) Unanswered() []string {
@@ -216,59 +202,4 @@ func askKwargs(kwargs *wire.Map) *wire.Map {
 		ask.Delete(key)
 	}
 	return ask
-}
-
-// dialUntil connects to the bus, trying again while the time lasts: a master that starts may be
-// about to make the socket.
-func (c *Client) dialUntil(ctx context.Context, patience time.Duration) (*event.Reader, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	for {
-		bus, err := c.dial(ctx)
-		if err == nil {
-			return bus, nil
-		}
-		select {
-		case <-ctx.Done():
-			return nil, fmt.Errorf("%w: %w", ErrNoAnswer, err)
-		case <-time.After(redialEvery):
-		}
-	}
-}
-
-// read moves events from the bus to the inbox and connects again when the master goes away: what is
-// returned meanwhile is asked for with find_job.
-func (j *Job) read(ctx context.Context, bus *event.Reader) {
-	for {
-		err := j.copyEvents(ctx, bus)
-		if cerr := bus.Close(); cerr != nil {
-			j.client.log.Debug("Event bus connection did not close", "err", cerr)
-		}
-		if ctx.Err() != nil || errors.Is(err, ErrBusy) {
-			return
-		}
-		j.client.log.Debug("Event bus connection lost", "err", err)
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-time.After(redialEvery):
-			}
-			if bus, err = j.client.dial(ctx); err == nil {
-				break
-			}
-		}
-	}
-}
-
-func (j *Job) copyEvents(ctx context.Context, bus *event.Reader) error {
-	for {
-		e, err := bus.Next(ctx)
-		if err != nil {
-			return err
-		}
-		if !j.inbox.put(e) {
-			return ErrBusy
-		}
-	}
 }

@@ -110,7 +110,7 @@ func (c *connections) connected(addrs []netip.Addr) bool {
 	return slices.ContainsFunc(addrs, func(a netip.Addr) bool { return c.peers[a] })
 }
 
-// addresses reads the grains ipv4 and ipv6 of a minion; loopback does not count, every host has it.
+// addresses reads the grains ipv4 and ipv6 of a minion; ok is false when nothing is cached.
 func (c *connections) addresses(id string) (addrs []netip.Addr, ok bool) {
 	f, err := os.Open(filepath.Join(c.dir, id, "data.p"))
 	if err != nil {
