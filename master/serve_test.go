@@ -121,3 +121,18 @@ func collectReturns(t testing.TB, reader *event.Reader, jid string, n int) []str
 	}
 	return ids
 }
+
+func TestAlive(t *testing.T) {
+	m := mastertest.Start(t, nil)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := m.Master.Alive(ctx); err != nil {
+		t.Errorf("a serving master: %v", err)
+	}
+	m.Stop(t)
+	ended, stop := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer stop()
+	if err := m.Master.Alive(ended); err == nil {
+		t.Error("a stopped master says that it is alive")
+	}
+}

@@ -7,8 +7,8 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -73,7 +73,7 @@ type service struct {
 	// start makes the daemon; it runs after privileges were dropped.
 	start func(*slog.Logger) (daemon, error)
 	// reload reads the configuration again at SIGHUP.
-	reload func(daemon, *slog.Logger)
+	reload func(daemon, *slog.Logger, *logfmt.Sink)
 }
 
 // daemon is what master and syndic have in common.
@@ -107,7 +107,11 @@ func serve(cmd *cobra.Command, s service, ready func() error, console *os.File) 
 	if err != nil {
 		return &cliargs.ExitError{Code: lifecycle.ExitNoUser, Text: err.Error()}
 	}
-	if err := prepareDirs(append(s.ownDirs, s.stateDir), account); err != nil {
+	dirs := make([]lifecycle.Dir, 0, len(s.ownDirs)+1)
+	for _, dir := range append(s.ownDirs, s.stateDir) {
+		dirs = append(dirs, lifecycle.Dir{Path: dir, Mode: 0o755})
+	}
+	if err := lifecycle.PrepareDirs(dirs, account); err != nil {
 		return &cliargs.ExitError{Code: lifecycle.ExitCantCreate, Text: err.Error()}
 	}
 	if console != nil {
@@ -162,7 +166,7 @@ func live(cmd *cobra.Command, s service, d daemon, log *slog.Logger, sink *logfm
 			if err := sink.Reopen(); err != nil {
 				log.Error("Log file not reopened", "err", err)
 			}
-			s.reload(d, log)
+			s.reload(d, log, sink)
 		},
 	})
 	defer signals.Close()
@@ -176,7 +180,9 @@ func live(cmd *cobra.Command, s service, d daemon, log *slog.Logger, sink *logfm
 			log.Warn("Readiness not announced", "err", err)
 		}
 	}()
+	watched := watch(signals.Context(), d, log)
 	err := d.Run(signals.Context())
+	watched()
 	if nerr := lifecycle.Notify("STOPPING=1"); nerr != nil {
 		log.Debug("Service manager not told", "err", nerr)
 	}
@@ -206,35 +212,24 @@ func exitCode(err error) int {
 	return lifecycle.ExitGeneric
 }
 
-// prepareDirs makes directories and gives them to the account.
-func prepareDirs(dirs []string, account *lifecycle.Account) error {
-	for _, dir := range dirs {
-		if dir == "" {
-			continue
-		}
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return fmt.Errorf("make %s: %w", dir, err)
-		}
-		if account.Current() {
-			continue
-		}
-		// Only what is not the account's yet, so that a large cache costs one walk at the first start.
-		err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
-			if err != nil {
-				return err
-			}
-			info, err := entry.Info()
-			if err != nil {
-				return err
-			}
-			if st, ok := info.Sys().(*syscall.Stat_t); ok && int(st.Uid) == account.UID {
-				return nil
-			}
-			return os.Lchown(path, account.UID, account.GID)
-		})
-		if err != nil {
-			return fmt.Errorf("give %s to %s: %w", dir, account.Name, err)
-		}
+// watch feeds the service manager's watchdog while a daemon that can prove it is alive serves. The
+// result waits for the feeder to end.
+func watch(ctx context.Context, d daemon, log *slog.Logger) (wait func()) {
+	prover, ok := d.(interface{ Alive(context.Context) error })
+	if !ok {
+		return func() {}
 	}
-	return nil
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-d.Ready():
+		}
+		err := lifecycle.Watchdog(ctx, prover.Alive, func(err error) { log.Error("Watchdog not fed", "err", err) })
+		if err != nil {
+			log.Error("Watchdog not served", "err", err)
+		}
+	})
+	return wg.Wait
 }

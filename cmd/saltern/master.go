@@ -36,7 +36,9 @@ func newMasterCommand() *cobra.Command {
 				report.Log(log)
 				return master.New(cfg, log, master.Options{})
 			},
-			reload: func(d daemon, log *slog.Logger) { reloadMaster(d.(*master.Master), options, log) },
+			reload: func(d daemon, log *slog.Logger, sink *logfmt.Sink) {
+				reloadMaster(d.(*master.Master), options, log, sink)
+			},
 		})
 	}
 	return cmd
@@ -51,13 +53,16 @@ func masterLog(cfg *config.Master) logfmt.Config {
 }
 
 // reloadMaster reads the files again. A faulty file changes nothing.
-func reloadMaster(m *master.Master, options config.LoadOptions, log *slog.Logger) {
+func reloadMaster(m *master.Master, options config.LoadOptions, log *slog.Logger, sink *logfmt.Sink) {
 	cfg, report, err := config.LoadMaster(options)
 	if err != nil {
 		log.Error("Configuration not reloaded", "err", err)
 		return
 	}
 	report.Log(log)
+	if err := sink.SetLevels(cfg.LogLevel, cfg.LogLevelLogFile); err != nil {
+		log.Error("Log levels not changed", "err", err)
+	}
 	if later := m.Reload(cfg); len(later) > 0 {
 		log.Warn("Configuration reloaded; some options need a restart", "options", later)
 		return

@@ -7,6 +7,7 @@ import (
 
 	"github.com/saltern-io/saltern/internal/cliargs"
 	"github.com/saltern-io/saltern/internal/config"
+	"github.com/saltern-io/saltern/internal/logfmt"
 	"github.com/saltern-io/saltern/syndic"
 )
 
@@ -35,7 +36,7 @@ func newSyndicCommand() *cobra.Command {
 				report.Log(log)
 				return syndic.New(cfg, log)
 			},
-			reload: func(_ daemon, log *slog.Logger) {
+			reload: func(_ daemon, log *slog.Logger, _ *logfmt.Sink) {
 				log.Warn("Configuration not reloaded: the syndic reads it at start only; restart it to change upstreams")
 			},
 		})
