@@ -66,7 +66,7 @@ func TestSalt_golden(t *testing.T) {
 				runs = append(runs, g)
 			}
 			// Side by side, since most of their time is spent waiting for minions that never answer.
-			for part := range slices.Chunk(runs, 16) {
+			for part := range slices.Chunk(runs, 32) {
 				t.Run("part", func(t *testing.T) { replay(t, part) })
 			}
 		})

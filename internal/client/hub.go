@@ -49,6 +49,7 @@ func (h *hub) join(ctx context.Context, patience time.Duration) (*inbox, error) 
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrNoAnswer, err)
 		}
+		h.client.confirm(ctx, bus)
 		readCtx, cancel := context.WithCancel(context.Background())
 		h.cancel = cancel
 		h.reader.Go(func() { h.read(readCtx, bus) })

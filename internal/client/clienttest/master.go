@@ -189,7 +189,6 @@ func (m *Master) publish(r *transport.Request, req wire.PublishRequest) {
 		return
 	}
 	id := m.jids.Next()
-	m.awaitSubscriber()
 	m.fire(event.TagJobNew(id), wire.NewMap("jid", id, "minions", anys(minions), "missing", anys(missing)))
 	r.Reply(wire.PublishReply{JID: id, Minions: minions, Missing: missing}.Append(nil))
 	if req.Fun == "saltutil.find_job" {
@@ -209,14 +208,6 @@ func (m *Master) publish(r *transport.Request, req wire.PublishRequest) {
 			data.Set("out", ret.Out)
 		}
 		m.fire(event.TagJobReturn(id, minion), data)
-	}
-}
-
-// awaitSubscriber gives the bus the moment it needs to accept a reader that has just connected.
-// Publications with --async have none.
-func (m *Master) awaitSubscriber() {
-	for deadline := time.Now().Add(100 * time.Millisecond); m.bus.Stats().Sockets == 0 && time.Now().Before(deadline); {
-		time.Sleep(time.Millisecond)
 	}
 }
 
