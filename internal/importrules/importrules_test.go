@@ -33,6 +33,7 @@ var arrows = map[string][]string{
 	"web":         {"metrics", "event"},
 	"broker":      {"metrics"},
 	"swarm":       {"wire", "target"},
+	"bench":       {"wire", "jid", "event", "swarm"},
 }
 
 // toRankZero are the internal packages that may use rank 0.
@@ -42,6 +43,7 @@ var toRankZero = map[string][]string{
 	"wheel":  {"pki"},
 	"broker": {"transport"},
 	"swarm":  {"pki"},
+	"bench":  {"pki"},
 	"relay":  {"transport"},
 }
 
