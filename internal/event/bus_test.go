@@ -149,10 +149,10 @@ func BenchmarkBusFire(b *testing.B) {
 		b.Run(fmt.Sprintf("subscribers=%d", subs), func(b *testing.B) {
 			bus := NewBus(BusConfig{})
 			var readers sync.WaitGroup
+			var all []*Subscription
 			for range subs {
 				s := bus.Subscribe(SubscribeOptions{})
-				defer readers.Wait()
-				defer s.Close()
+				all = append(all, s)
 				readers.Go(func() {
 					for range s.C() { //nolint:revive // takes events away
 					}
@@ -163,6 +163,10 @@ func BenchmarkBusFire(b *testing.B) {
 			for b.Loop() {
 				bus.Fire(e)
 			}
+			for _, s := range all {
+				s.Close()
+			}
+			readers.Wait()
 		})
 	}
 }
