@@ -58,7 +58,7 @@ func (m *minion) run(ctx context.Context) {
 }
 
 func (m *minion) live(ctx context.Context) error {
-	if err := m.firstSignIn(ctx); err != nil {
+	if err := onFreshStack(func() error { return m.firstSignIn(ctx) }); err != nil {
 		return err
 	}
 	// Drawn once as libzmq's RECONNECT_IVL is (spec: transport §4.1).
@@ -116,7 +116,11 @@ func (m *minion) firstSignIn(ctx context.Context) error {
 func (m *minion) subscribed(ctx context.Context, started *bool) error {
 	s := m.swarm
 	addr := net.JoinHostPort(m.master.host, strconv.Itoa(m.creds.Load().publishPort))
-	conn, err := m.dials.dial(ctx, addr, "SUB", m.subscriptions(), s.linkOptions())
+	var conn *zmtpConn
+	err := onFreshStack(func() (err error) {
+		conn, err = m.dials.dial(ctx, addr, "SUB", m.subscriptions(), s.linkOptions())
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -128,7 +132,7 @@ func (m *minion) subscribed(ctx context.Context, started *bool) error {
 		s.counters.disconnects.Add(1)
 	}()
 	if !*started {
-		if err := m.startSequence(ctx); err != nil {
+		if err := onFreshStack(func() error { return m.startSequence(ctx) }); err != nil {
 			return err
 		}
 		*started = true
@@ -145,4 +149,13 @@ func (m *minion) subscribed(ctx context.Context, started *bool) error {
 			return err
 		}
 	}
+}
+
+// onFreshStack runs fn in a goroutine of its own and waits for it. What needs a deep stack (RSA, connecting)
+// runs so: a stack that has grown shrinks only by half with each garbage collection, and an idle minion
+// would keep three times the stack it needs.
+func onFreshStack(fn func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- fn() }()
+	return <-done
 }

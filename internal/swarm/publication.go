@@ -147,7 +147,7 @@ func (m *minion) publication(ctx context.Context, frames [][]byte, now time.Time
 	creds := m.creds.Load()
 	pub, err := creds.shared.open(s, frame, now)
 	if errors.Is(err, errPubDecrypt) {
-		if err := m.signIn(ctx, creds); err != nil {
+		if err := onFreshStack(func() error { return m.signIn(ctx, creds) }); err != nil {
 			c.publicationsFailed.Add(1)
 			s.cfg.Log.Debug("Publication lost: cannot sign in again", "minion", m.id, "err", err)
 			return ctx.Err()

@@ -193,6 +193,7 @@ func (o *options) announce(ctx context.Context, cmd *cobra.Command, s *swarm.Swa
 	if s.WaitReady(ctx, o.cfg.N) != nil {
 		return nil // stopped or refused before: the figures tell
 	}
+	debug.FreeOSMemory() // what thousands of sign-ins needed is not needed any more
 	if o.progress != "never" {
 		start, end := "", ""
 		if onTerminal(cmd) {
