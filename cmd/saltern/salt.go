@@ -229,11 +229,13 @@ func (r *saltRun) runPlain(ctx context.Context) error {
 			return err
 		}
 	}
-	if !r.opts.hideTimeout {
-		for _, result := range r.client.Silent(job.JID, job.Unanswered()) {
-			if err := collect(result); err != nil {
-				return err
-			}
+	unanswered := job.Unanswered()
+	if r.opts.hideTimeout {
+		unanswered = job.Unknown()
+	}
+	for _, result := range r.client.Silent(job.JID, unanswered) {
+		if err := collect(result); err != nil {
+			return err
 		}
 	}
 	return r.finish(all)

@@ -97,6 +97,9 @@ func (r *saltRun) responders(ctx context.Context) ([]string, error) {
 	defer job.Close()
 	if job.JID == "" {
 		fmt.Fprintln(r.stdout, saltTextNoMatch)
+		if !r.opts.static {
+			fmt.Fprintln(r.stdout, "No minions matched the target.")
+		}
 		return nil, nil
 	}
 	var up []string

@@ -63,10 +63,10 @@ func splitKwarg(word string) (name, value string, ok bool) {
 }
 
 // YAMLArg reads one word as YAML in Salt's dialect and returns the word itself where that would lose
-// something: blank words, digits with underscores, text with a "#", maps and lists without their
+// something: blank words, several lines, digits with underscores, text with a "#", maps and lists without their
 // brackets, and whatever does not parse.
 func YAMLArg(word string) any {
-	if strings.TrimSpace(word) == "" {
+	if strings.TrimSpace(word) == "" || strings.Contains(word, "\n") || strings.HasSuffix(word, "\t") {
 		return word
 	}
 	if strings.Contains(word, "_") && strings.Trim(word, "0123456789_") == "" {
@@ -102,10 +102,10 @@ func YAMLArg(word string) any {
 	return value
 }
 
-// parseYAML reads text below the key of a document of its own: every line is indented, so that the
-// text cannot add keys.
+// parseYAML reads one line of text below the key of a document of its own, indented, so that it
+// cannot add keys.
 func parseYAML(text string) (any, bool) {
-	doc, err := config.ParseDocument("argument", []byte("v:\n "+strings.ReplaceAll(text, "\n", "\n ")))
+	doc, err := config.ParseDocument("argument", []byte("v:\n "+text))
 	if err != nil || doc.Len() != 1 || !doc.Has("v") {
 		return nil, false
 	}

@@ -108,6 +108,15 @@ func (j *Job) Unanswered() []string {
 	return j.state.unanswered()
 }
 
+// Unknown are those of Unanswered that a list named and the master does not know. Stock reports them
+// even where it is asked not to report silent minions.
+func (j *Job) Unknown() []string {
+	if j.JID == "" {
+		return nil
+	}
+	return j.state.unknown()
+}
+
 // Results yields returns as they come, until every minion has answered or is past hope. The error, if
 // any, comes last: that of ctx, ErrBusy, or a *RefusedError when the master calls the job off.
 //

@@ -188,16 +188,18 @@ func (w *wait) silent() []string {
 }
 
 // unanswered are all that a report has to name at the end: the silent and the unknown ones.
-func (w *wait) unanswered() []string {
-	ids := w.silent()
-	var unknown []string
+func (w *wait) unanswered() []string { return append(w.silent(), w.unknown()...) }
+
+// unknown are the names of a list that no minion has returned under, sorted.
+func (w *wait) unknown() []string {
+	var ids []string
 	for id := range w.missing {
 		if !w.found[id] && !w.expected[id] {
-			unknown = append(unknown, id)
+			ids = append(ids, id)
 		}
 	}
-	slices.Sort(unknown)
-	return append(ids, unknown...)
+	slices.Sort(ids)
+	return ids
 }
 
 func truthy(v any) bool {
