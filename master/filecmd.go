@@ -9,10 +9,16 @@ import (
 // The file server's answers while no files are served: every request gets the reply that stock
 // gives when there is nothing there, in the right shape (spec: file-server §1).
 
-// fileEnvs answers `_file_envs`: the configured environment names.
-func (m *Master) fileEnvs(*request) ([]byte, error) {
+// fileEnvs answers `_file_envs`: the configured environment names; with a true `sources` by backend.
+func (m *Master) fileEnvs(r *request) ([]byte, error) {
 	envs := m.fileEnvironments()
-	out := wire.AppendListHeader(nil, len(envs))
+	var out []byte
+	if raw, ok := wire.Field(r.load, "sources"); ok {
+		if sources, _ := wire.Bool(raw); sources {
+			out = wire.AppendStr(wire.AppendMapHeader(nil, 1), "roots", wire.Wire)
+		}
+	}
+	out = wire.AppendListHeader(out, len(envs))
 	for _, env := range envs {
 		out = wire.AppendStr(out, env, wire.Wire)
 	}

@@ -67,12 +67,20 @@ func Start(t testing.TB, change func(*config.Master)) *Running {
 // Run runs a master with this configuration, for tests that start one twice.
 func Run(t testing.TB, dir string, cfg *config.Master) *Running {
 	t.Helper()
+	return RunWith(t, dir, cfg, master.Options{})
+}
+
+// RunWith is Run with options, for tests with a clock of their own. A master without a key gets the
+// one that all tests of the process share.
+func RunWith(t testing.TB, dir string, cfg *config.Master, opts master.Options) *Running {
+	t.Helper()
+	giveMasterKey(t, cfg)
 	level := slog.LevelWarn
 	if testing.Verbose() {
 		level = slog.LevelInfo
 	}
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: level}))
-	m, err := master.New(cfg, log, master.Options{})
+	m, err := master.New(cfg, log, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,6 +93,20 @@ func Run(t testing.TB, dir string, cfg *config.Master) *Running {
 	<-m.Ready()
 	t.Cleanup(func() { r.Stop(t) })
 	return r
+}
+
+func giveMasterKey(t testing.TB, cfg *config.Master) {
+	t.Helper()
+	path := filepath.Join(cfg.PKIDir, "master.pem")
+	if _, err := os.Lstat(path); err == nil || cfg.KeyPass != "" || cfg.KeySize != 2048 {
+		return
+	}
+	if err := os.MkdirAll(cfg.PKIDir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, masterKey().PEM(), 0o400); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // Stop stops the master and reports what went wrong. A second Stop does nothing.
