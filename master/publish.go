@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/saltern-io/saltern/internal/access"
 	"github.com/saltern-io/saltern/internal/event"
@@ -277,11 +278,24 @@ func anyOrEmpty(l []any) []any {
 // announce fires the events of a publication, in stock's order and before the caller's reply: a
 // stock client learns from them which minions to wait for (spec: event-bus §6.1).
 func (m *Master) announce(j *job, payload *wire.Map) {
+	m.settle()
 	minions := anyList(j.minions)
 	m.fire(j.jid, wire.NewMap("minions", minions))
 	m.fire(event.TagJobNew(j.jid), wire.NewMap("jid", j.jid, "tgt_type", j.tgtType, "tgt", j.tgt, "user", j.user,
 		"fun", j.fun, "arg", anyOrEmpty(j.arg), "minions", minions, "missing", anyList(j.missing)))
 	m.fire(event.TagJobPublish(j.jid), payload.Clone())
+}
+
+// settleTimeout bounds how long a publication waits for clients that are still connecting.
+const settleTimeout = 200 * time.Millisecond
+
+// settle lets a client that connected to the bus before it asked for this job see all its events.
+func (m *Master) settle() {
+	ctx, cancel := context.WithTimeout(context.Background(), settleTimeout)
+	defer cancel()
+	if err := m.events.Settle(ctx); err != nil {
+		m.limited.Warn("Events of a job fired before all clients were listening", "err", err)
+	}
 }
 
 // saveJob stores the load in the job cache and in the stock job directory, which the stock `salt`

@@ -39,18 +39,26 @@ func (s *socketSub) drain(limit time.Duration) {
 	s.q.close()
 }
 
-func (s *Server) serveSubscriber(c net.Conn) {
+// admitSubscriber makes the connection a subscriber at once, before the next one is accepted: Settle relies on that order.
+func (s *Server) admitSubscriber(c net.Conn) (serve func()) {
+	if s.settled(c) {
+		_ = c.Close() // its work is done
+		return nil
+	}
 	sub := &socketSub{conn: c, q: newQueue(s.bus.cfg.QueueEvents, s.bus.cfg.QueueBytes)}
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.closed {
-		s.mu.Unlock()
 		_ = c.Close() // nothing was promised to it
-		return
+		return nil
 	}
 	s.subs[sub] = struct{}{}
 	s.bus.addSocket(sub)
-	s.mu.Unlock()
+	return func() { s.serveSubscriber(sub) }
+}
 
+func (s *Server) serveSubscriber(sub *socketSub) {
+	c := sub.conn
 	var reader sync.WaitGroup
 	reader.Go(func() {
 		// Subscribers send nothing that matters, but the end of their stream has to be noticed.

@@ -51,6 +51,8 @@ type Server struct {
 	conns  map[net.Conn]struct{} // of senders
 	subs   map[*socketSub]struct{}
 	closed bool
+
+	settling map[string]chan struct{} // connections of Settle under way, by name
 }
 
 // Listen binds both sockets and makes the placeholders; connections wait until Run. A stale file is replaced; ErrInUse is
@@ -67,7 +69,7 @@ func Listen(cfg ServerConfig, bus *Bus) (*Server, error) {
 	}
 	s := &Server{
 		cfg: cfg, bus: bus, framing: cfg.Framing,
-		conns: make(map[net.Conn]struct{}), subs: make(map[*socketSub]struct{}),
+		conns: make(map[net.Conn]struct{}), subs: make(map[*socketSub]struct{}), settling: make(map[string]chan struct{}),
 		cuts: quietLog{log: cfg.Log, every: 10 * time.Second},
 	}
 	if s.framing == FramingAuto {
@@ -139,8 +141,8 @@ const drainTime = 500 * time.Millisecond
 // files and returns nil. It joins all its goroutines.
 func (s *Server) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
-	wg.Go(func() { s.accept(ctx, s.pub, &wg, s.serveSubscriber) })
-	wg.Go(func() { s.accept(ctx, s.pull, &wg, s.serveSender) })
+	wg.Go(func() { s.accept(ctx, s.pub, &wg, s.admitSubscriber) })
+	wg.Go(func() { s.accept(ctx, s.pull, &wg, func(c net.Conn) func() { return func() { s.serveSender(c) } }) })
 	wg.Go(func() { s.ticker(ctx) })
 	<-ctx.Done()
 	err := s.Close()
@@ -176,13 +178,15 @@ func (s *Server) Close() error {
 	return errors.Join(errs...)
 }
 
-// accept starts serve for every connection. Running out of descriptors is waited out, not fatal.
-func (s *Server) accept(ctx context.Context, ln net.Listener, wg *sync.WaitGroup, serve func(net.Conn)) {
+// accept calls admit for every connection, in their order, and starts what it returns, nil for nothing. Running out of descriptors is waited out, not fatal.
+func (s *Server) accept(ctx context.Context, ln net.Listener, wg *sync.WaitGroup, admit func(net.Conn) func()) {
 	quiet := quietLog{log: s.cfg.Log, every: 10 * time.Second}
 	for {
 		c, err := ln.Accept()
 		if err == nil {
-			wg.Go(func() { serve(c) })
+			if serve := admit(c); serve != nil {
+				wg.Go(serve)
+			}
 			continue
 		}
 		if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
