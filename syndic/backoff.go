@@ -30,14 +30,17 @@ func (b *backoff) delay() time.Duration {
 }
 
 // sleep waits; false means that ctx ended meanwhile.
-func (b *backoff) sleep(ctx context.Context) bool { return sleep(ctx, b.delay()) }
+func (b *backoff) sleep(ctx context.Context) bool { return sleep(ctx, b.delay(), nil) }
 
-func sleep(ctx context.Context, d time.Duration) bool {
+// sleep waits for d, or shorter when early has something; false means that ctx ended meanwhile.
+func sleep(ctx context.Context, d time.Duration, early <-chan struct{}) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-ctx.Done():
 		return false
+	case <-early:
+		return true
 	case <-t.C:
 		return true
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/saltern-io/saltern/internal/wire"
+	"github.com/saltern-io/saltern/pki"
 )
 
 // errStaleKeys means that the upstream does not know our keys any more: sign in again.
@@ -33,6 +34,10 @@ func (i *identity) seal(c *credentials, load []byte) []byte {
 	return env.Append(nil)
 }
 
+// errNotTaken means that the upstream answered, but did not take the request: trying the same again
+// soon is of little use.
+var errNotTaken = errors.New("the upstream did not take the request")
+
 // openReply opens the answer to a request with that nonce (spec: transport §2.7). A clear empty
 // value is no proof of anything and counts as a failure here: a batch may only be forgotten when
 // the upstream itself said so.
@@ -42,7 +47,7 @@ func openReply(c *credentials, body []byte, nonce string) ([]byte, error) {
 	}
 	box, ok := wire.Bytes(body)
 	if !ok {
-		return nil, errors.New("the upstream answered in clear")
+		return nil, fmt.Errorf("%w: it answers in clear", errNotTaken)
 	}
 	plain, err := c.requestCipher().Open(nil, box)
 	if err != nil {
@@ -51,28 +56,34 @@ func openReply(c *credentials, body []byte, nonce string) ([]byte, error) {
 	return wire.SplitReply(plain, nonce)
 }
 
-// openPublication opens one frame of the subscription. errStaleKeys asks for a new sign-in.
-func openPublication(c *credentials, frame []byte) (*wire.Map, error) {
+// openPublication opens one frame of the subscription and tells under which shared key. A frame
+// that was sent just before the keys changed is still good. errStaleKeys asks for a new sign-in.
+func openPublication(c *credentials, frame []byte, now time.Time) (*wire.Map, *pki.Cipher, error) {
 	env, err := wire.ParsePubEnvelope(frame)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	plain, err := c.shared.Open(nil, env.Load)
+	key := c.shared
+	plain, err := key.Open(nil, env.Load)
+	if err != nil && c.previous != nil && now.Before(c.previousUntil) {
+		key = c.previous
+		plain, err = key.Open(nil, env.Load)
+	}
 	if err != nil {
-		return nil, errStaleKeys
+		return nil, nil, errStaleKeys
 	}
 	payload, ok := wire.SplitPlain(plain)
 	if !ok {
-		return nil, errors.New("publication without its marker")
+		return nil, nil, errors.New("publication without its marker")
 	}
 	load, err := wire.DecodeMap(payload, wire.Wire, wire.LoadLimits)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	for _, key := range []string{"tgt", "jid", "fun", "arg"} {
-		if !load.Has(key) {
-			return nil, fmt.Errorf("publication without %s", key)
+	for _, k := range []string{"tgt", "jid", "fun", "arg"} {
+		if !load.Has(k) {
+			return nil, nil, fmt.Errorf("publication without %s", k)
 		}
 	}
-	return load, nil
+	return load, key, nil
 }

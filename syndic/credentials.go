@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/saltern-io/saltern/internal/wire"
 	"github.com/saltern-io/saltern/pki"
@@ -19,7 +20,18 @@ var (
 	ErrFull      = errors.New("the master of masters takes no more minions")
 	ErrMasterKey = errors.New("the master of masters shows another key than the pinned one")
 	ErrAuthReply = errors.New("answer to the sign-in is not acceptable")
+	ErrSelf      = errors.New("the master of masters is the local master itself")
 )
+
+// isVerdict reports whether a failed sign-in is a decision that only time or an operator changes.
+func isVerdict(err error) bool {
+	for _, v := range []error{ErrPending, ErrRefused, ErrFull, ErrMasterKey, ErrFinger, ErrSelf} {
+		if errors.Is(err, v) {
+			return true
+		}
+	}
+	return false
+}
 
 // identity is the key pair that the syndic shows upward: the minion's (spec: syndic §3).
 type identity struct {
@@ -37,6 +49,25 @@ type credentials struct {
 	shared      *pki.Cipher // publications, and requests at level 2
 	session     *pki.Cipher // requests at level 3
 	publishPort int
+
+	// The shared key before this one still opens publications for keyGrace: they may be in the
+	// socket already when a request finds out that the keys have changed.
+	previous      *pki.Cipher
+	previousUntil time.Time
+}
+
+// keyGrace is how long publications under the previous shared key are still opened.
+const keyGrace = 30 * time.Second
+
+// succeed remembers the shared key of the credentials before, if it was another one.
+func (c *credentials) succeed(old *credentials, now time.Time) {
+	switch {
+	case old == nil:
+	case old.shared.KeyString() != c.shared.KeyString():
+		c.previous, c.previousUntil = old.shared, now.Add(keyGrace)
+	default:
+		c.previous, c.previousUntil = old.previous, old.previousUntil
+	}
 }
 
 // requestCipher seals requests and opens their replies.

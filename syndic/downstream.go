@@ -17,8 +17,8 @@ import (
 	"github.com/saltern-io/saltern/transport"
 )
 
-// localTimeout bounds one publish request to the local master when the publication names no time.
-const localTimeout = 30 * time.Second
+// localReconnect is the longest pause before the local master is looked for again.
+const localReconnect = 500 * time.Millisecond
 
 // Downstream is the local master as the syndic sees it: a client of its request port and a reader
 // of its event bus, nothing else, so that it may be stock or saltern.
@@ -28,17 +28,19 @@ type Downstream struct {
 	client *transport.RequestClient
 
 	mu  sync.Mutex
-	key string // the local key; read again when the master refuses it
+	key string        // the local key; read again when the master refuses it
+	bus chan struct{} // closed while the event bus is connected
 }
 
 func newDownstream(cfg *config.Syndic, zctx *transport.Context, log *slog.Logger) (*Downstream, error) {
 	client, err := transport.NewRequestClient(transport.RequestClientConfig{
 		Context: zctx, Endpoint: transport.Endpoint(cfg.Interface, cfg.RetPort), Log: log,
+		Options: transport.SocketOptions{IPv6: cfg.IPv6, ReconnectMax: localReconnect},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("connect to the local master: %w", err)
 	}
-	return &Downstream{cfg: cfg, log: log, client: client}, nil
+	return &Downstream{cfg: cfg, log: log, client: client, bus: make(chan struct{})}, nil
 }
 
 // localKey returns the root key of the local master, from its file when again is true.
@@ -60,12 +62,37 @@ func (d *Downstream) localKey(again bool) (string, error) {
 	return d.key, nil
 }
 
-// Publish hands one publication to the local master under the same jid (spec: syndic §5). Every key
-// of the publication is passed on. A job that matches nobody here is no error: minions is empty.
+// AwaitBus waits until the event bus is connected. A job handed down before would have nobody to take
+// its returns up.
+func (d *Downstream) AwaitBus(ctx context.Context) error {
+	d.mu.Lock()
+	bus := d.bus
+	d.mu.Unlock()
+	select {
+	case <-bus:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("the event bus of the local master is away: %w", ctx.Err())
+	}
+}
+
+// setBus notes whether the event bus is connected.
+func (d *Downstream) setBus(connected bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if connected {
+		close(d.bus)
+		return
+	}
+	d.bus = make(chan struct{})
+}
+
+// Publish hands one publication to the local master under the same jid (spec: syndic §5), within the
+// time of ctx. Every key of the publication is passed on. A job that matches nobody here is no
+// error: minions is empty.
 func (d *Downstream) Publish(ctx context.Context, pub *wire.Map) (minions []string, err error) {
-	again := false
-	for range 2 {
-		key, err := d.localKey(again)
+	for try := range 2 {
+		key, err := d.localKey(try > 0)
 		if err != nil {
 			return nil, err
 		}
@@ -74,31 +101,27 @@ func (d *Downstream) Publish(ctx context.Context, pub *wire.Map) (minions []stri
 		case err != nil && !errors.Is(err, wire.ErrReply):
 			return nil, err
 		case err != nil, reply.ErrName == "AuthenticationError":
-			// The local master was restarted with a new key, or does not know us yet.
-			if again {
-				return nil, fmt.Errorf("the local master refuses the key of %s: %w", d.cfg.User, errors.Join(err, errors.New(reply.Err)))
+			if try > 0 {
+				return nil, errors.Join(fmt.Errorf("the local master refuses the key of %s: %s", d.cfg.User, reply.Err), err)
 			}
-			again = true
-			continue
+			// The local master was restarted and has a new key: read it again.
 		case reply.ErrName != "":
-			return nil, fmt.Errorf("the local master refuses: %s", reply.Err)
+			return nil, fmt.Errorf("the local master refuses: %s: %s", reply.ErrName, reply.Err)
 		case reply.Err != "":
 			d.log.Debug("Nobody here for a publication", "jid", pub.Str("jid"), "answer", reply.Err)
 			return nil, nil
+		default:
+			return reply.Minions, nil
 		}
-		return reply.Minions, nil
 	}
 	return nil, errors.New("the local master refuses the key")
 }
 
 func (d *Downstream) publish(ctx context.Context, pub *wire.Map, key string) (wire.PublishReply, error) {
-	req, timeout := localRequest(pub, key, d.cfg.User, d.cfg.Local.OrderMasters)
-	body, err := req.AppendEnvelope(nil, 3)
+	body, err := localRequest(pub, key, d.cfg).AppendEnvelope(nil, 3)
 	if err != nil {
 		return wire.PublishReply{}, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
 	reply, err := d.client.Do(ctx, body)
 	if err != nil {
 		return wire.PublishReply{}, fmt.Errorf("publish at the local master: %w", err)
@@ -108,7 +131,7 @@ func (d *Downstream) publish(ctx context.Context, pub *wire.Map, key string) (wi
 
 // localRequest is the publish request for one publication from above. Stock passes few of its keys
 // on; masters of every release read the others from kwargs (spec: syndic §13.2).
-func localRequest(pub *wire.Map, key, user string, orderMasters bool) (wire.PublishRequest, time.Duration) {
+func localRequest(pub *wire.Map, key string, cfg *config.Syndic) wire.PublishRequest {
 	fun, _ := pub.Get("fun")
 	tgt, _ := pub.Get("tgt")
 	kind := pub.Str("tgt_type")
@@ -125,23 +148,24 @@ func localRequest(pub *wire.Map, key, user string, orderMasters bool) (wire.Publ
 			kwargs.Set(k, v)
 		}
 	}
+	ret := pub.Str("ret")
+	if cfg.Local.ExtJobCache != "" {
+		ret = strings.TrimPrefix(ret+","+cfg.Local.ExtJobCache, ",")
+	}
 	req := wire.PublishRequest{
-		Tgt: tgt, Fun: fun, Arg: pub.List("arg"), Key: key, TgtType: kind, Ret: pub.Str("ret"), JID: pub.Str("jid"),
-		User: user, Kwargs: kwargs,
+		Tgt: tgt, Fun: fun, Arg: pub.List("arg"), Key: key, TgtType: kind, Ret: ret, JID: pub.Str("jid"),
+		User: cfg.User, Kwargs: kwargs,
 	}
-	timeout := localTimeout
-	if to := pub.Int("to"); to > 1 {
-		// Each level keeps a second for itself.
-		timeout = min(timeout, time.Duration(to-1)*time.Second)
-		req.To, req.HasTo = int(to-1), orderMasters
+	if to := pub.Int("to"); to > 0 && cfg.Local.OrderMasters {
+		req.To, req.HasTo = int(max(to-1, 1)), true // each level keeps a second for itself
 	}
-	return req, max(timeout, 5*time.Second)
+	return req
 }
 
 // Events reads the local bus until ctx ends, handing each event to fn in order, and connects again
 // whenever the bus goes away. Events of the gap are lost to this reader; the log says so.
 func (d *Downstream) Events(ctx context.Context, ready func(), fn func(event.Event)) error {
-	wait := newBackoff(50*time.Millisecond, time.Second)
+	wait := newBackoff(50*time.Millisecond, localReconnect)
 	connected := false
 	for {
 		reader, err := event.Dial(ctx, filepath.Join(d.cfg.SockDir, event.PubSocket))
@@ -151,9 +175,11 @@ func (d *Downstream) Events(ctx context.Context, ready func(), fn func(event.Eve
 			}
 			connected = true
 			wait.reset()
+			d.setBus(true)
 			ready()
 			err = d.read(ctx, reader, fn)
-			reader.Close()
+			d.setBus(false)
+			err = errors.Join(err, reader.Close())
 		}
 		if ctx.Err() != nil {
 			return nil

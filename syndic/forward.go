@@ -1,15 +1,13 @@
 package syndic
 
 import (
+	"bytes"
 	"strings"
 	"sync"
 
 	"github.com/saltern-io/saltern/internal/jid"
 	"github.com/saltern-io/saltern/internal/wire"
 )
-
-// maxJobs bounds what the forwarder remembers of jobs; the oldest are forgotten first.
-const maxJobs = 10_000
 
 // Forwarder decides which local event goes to which upstream, and in which form. It is a function
 // of the events and publications it has seen: no socket, no clock. Safe for concurrent use.
@@ -19,76 +17,58 @@ const maxJobs = 10_000
 //
 // Spec: syndic §6, §7, §10.
 type Forwarder struct {
-	id        string
-	upstreams int
-	cluster   bool // syndic_mode: cluster sends no events
+	id       string
+	all      uint64 // bit of every upstream
+	cluster  bool
+	masterID string
 
-	mu    sync.Mutex
-	jobs  map[string]*knownJob
-	order []string // jids, oldest first
+	mu        sync.Mutex
+	above     jobMemory         // jobs of upstreams
+	local     jobMemory         // announced local jobs
+	names     map[string]uint64 // upstreams by master_id
+	loads     []*knownJob       // jobs that got a load, oldest first
+	loadBytes int
 }
 
-// knownJob is what is remembered of one job.
-type knownJob struct {
-	origins uint64 // bit per upstream that published it; 0 = a local job
-	load    []byte // Wire-mode load for masters that do not know the job; nil until announced
-	sent    uint64 // bit per upstream that has the load
+// ForwarderConfig is what a forwarder has to know.
+type ForwarderConfig struct {
+	ID        string   // the syndic's id
+	Upstreams []string // entries of syndic_master in order, at most 64; a master_id may name one
+	Cluster   bool     // syndic_mode: cluster: of events only the lists of minions go up
+	MasterID  string   // the local master's own master_id, "" without one
 }
 
-// NewForwarder makes a forwarder for a syndic with this id and number of upstreams, at most 64.
-func NewForwarder(id string, upstreams int, mode string) *Forwarder {
-	return &Forwarder{id: id, upstreams: upstreams, cluster: mode == "cluster", jobs: map[string]*knownJob{}}
-}
-
-// Note remembers that upstream published the job. first is false when the job was known already:
-// it must not be published a second time, but its returns go to this upstream too.
-func (f *Forwarder) Note(jobID string, upstream int) (first bool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	_, known := f.jobs[jobID]
-	j := f.job(jobID)
-	j.origins |= 1 << upstream
-	return !known
-}
-
-// job returns the record of a jid, making room for a new one. Caller holds the lock.
-func (f *Forwarder) job(jobID string) *knownJob {
-	if j := f.jobs[jobID]; j != nil {
-		return j
+// NewForwarder makes a forwarder that has seen nothing.
+func NewForwarder(cfg ForwarderConfig) *Forwarder {
+	f := &Forwarder{
+		id: cfg.ID, all: 1<<len(cfg.Upstreams) - 1, cluster: cfg.Cluster, masterID: cfg.MasterID,
+		above: newJobMemory(maxUpstreamJobs), local: newJobMemory(maxLocalJobs), names: map[string]uint64{},
 	}
-	if len(f.order) >= maxJobs {
-		drop := len(f.order) - maxJobs + maxJobs/10 // in tenths, so that the slice moves rarely
-		for _, old := range f.order[:drop] {
-			delete(f.jobs, old)
-		}
-		f.order = append(f.order[:0:0], f.order[drop:]...)
+	for i, entry := range cfg.Upstreams {
+		f.names[entry] |= 1 << i
 	}
-	j := &knownJob{}
-	f.jobs[jobID] = j
-	f.order = append(f.order, jobID)
-	return j
+	return f
 }
 
-// Item is one thing to be sent upward: a return or an event.
+// Item is one thing to be sent upward: a return or an event. Its content is shared and never changed.
 type Item struct {
 	Return *wire.SyndicReturn // one minion; nil for an event
 	Event  Event              // when Return is nil
 	Urgent bool               // clients upstream wait for it: do not linger
 }
 
-// Event is an event for `_minion_event`.
+// Event is an event for the list form of `_minion_event`.
 type Event struct {
 	Tag  string
-	Data []byte // Wire-mode map, for the list form
-	Text string // instead of Data: sent alone, in the single form
+	Data []byte // Wire-mode map
 }
 
 // Size is roughly the bytes the item takes on the wire.
 func (i *Item) Size() int {
 	if i.Return == nil {
-		return len(i.Event.Tag) + len(i.Event.Data) + len(i.Event.Text) + 16
+		return len(i.Event.Tag) + len(i.Event.Data) + 16
 	}
-	n := len(i.Return.Load) + len(i.Return.JID) + 64
+	n := len(i.Return.Load) + len(i.Return.JID) + len(i.Return.Fun) + len(i.Return.Out) + 64
 	for _, m := range i.Return.Minions {
 		n += len(m.ID) + len(m.Body)
 	}
@@ -110,7 +90,7 @@ func (f *Forwarder) Sort(tag string, data []byte) []Routed {
 	if jobID, ok := returnTag(tag); ok {
 		return f.sortReturn(jobID, data)
 	}
-	if _, ok := wire.Field(data, "retcode"); ok || f.cluster {
+	if _, ok := wire.Field(data, "retcode"); ok {
 		return nil
 	}
 	if strings.HasPrefix(tag, "saltern/") {
@@ -119,13 +99,28 @@ func (f *Forwarder) Sort(tag string, data []byte) []Routed {
 	if jobID, ok := newTag(tag); ok {
 		return f.sortAnnouncement(jobID, tag, data)
 	}
-	if jid.Valid(tag) {
-		return nil // sortAnnouncement makes its own, with the jid inside
+	if f.cluster || jid.Valid(tag) {
+		return nil // the bare jid: sortAnnouncement makes its own, with the jid inside
 	}
-	return []Routed{{Item: Item{Event: Event{Tag: tag, Data: wire.Transcode(nil, data, wire.Wire)}}, To: f.all()}}
+	return []Routed{{Item: Item{Event: Event{Tag: tag, Data: wire.Transcode(nil, data, wire.Wire)}}, To: f.concerned(tag)}}
 }
 
-func (f *Forwarder) all() uint64 { return 1<<f.upstreams - 1 }
+// concerned returns the upstreams an event goes to: all, but what is about a job of some upstreams
+// only to those.
+func (f *Forwarder) concerned(tag string) uint64 {
+	for part := range strings.SplitSeq(tag, "/") {
+		if !jid.Valid(part) {
+			continue
+		}
+		f.mu.Lock()
+		j := f.job(part)
+		f.mu.Unlock()
+		if j != nil && j.origins != 0 {
+			return j.origins
+		}
+	}
+	return f.all
+}
 
 // returnTag reads `…/job/<jid>/ret/…`.
 func returnTag(tag string) (jobID string, ok bool) {
@@ -144,39 +139,48 @@ func newTag(tag string) (jobID string, ok bool) {
 		return "", false
 	}
 	jobID, ok = strings.CutSuffix(rest, "/new")
-	return jobID, ok && !strings.Contains(jobID, "/")
+	return jobID, ok && jobID != "" && len(jobID) <= maxJobID && !strings.Contains(jobID, "/")
 }
 
 // sortAnnouncement sends a job's list of minions at once, in the two forms of which every release
 // of a master of masters lets at least one through: under the bare jid with the jid inside, and as
 // it was fired (spec: syndic §9, "Do better").
 func (f *Forwarder) sortAnnouncement(jobID, tag string, data []byte) []Routed {
-	load, minions, err := announcedLoad(data)
+	load, minions, err := announcedLoad(jobID, data)
 	if err != nil {
 		return nil
-	}
-	f.mu.Lock()
-	j := f.job(jobID)
-	if j.origins == 0 {
-		j.load = load
-	}
-	to := j.origins
-	f.mu.Unlock()
-	if to == 0 {
-		to = f.all()
 	}
 	list, err := wire.Encode(wire.NewMap("minions", minions, "jid", jobID), wire.Wire)
 	if err != nil {
 		return nil
 	}
+	to := f.announced(jobID, load)
 	return []Routed{
 		{Item: Item{Event: Event{Tag: jobID, Data: list}, Urgent: true}, To: to},
 		{Item: Item{Event: Event{Tag: tag, Data: wire.Transcode(nil, data, wire.Wire)}, Urgent: true}, To: to},
 	}
 }
 
+// announced remembers a job that the local bus announced and returns whom it concerns.
+func (f *Forwarder) announced(jobID string, load []byte) uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if j := f.job(jobID); j != nil {
+		if j.origins != 0 {
+			return j.origins
+		}
+		return f.all
+	}
+	j := &knownJob{}
+	for _, old := range f.local.add(jobID, j) {
+		f.dropLoad(old)
+	}
+	f.keepLoad(j, load)
+	return f.all
+}
+
 // announcedLoad rebuilds a job's load from its announcement, for masters that never saw the job.
-func announcedLoad(data []byte) (load []byte, minions []any, err error) {
+func announcedLoad(jobID string, data []byte) (load []byte, minions []any, err error) {
 	m, err := wire.DecodeMap(data, wire.Local, wire.LoadLimits)
 	if err != nil {
 		return nil, nil, err
@@ -191,7 +195,7 @@ func announcedLoad(data []byte) (load []byte, minions []any, err error) {
 		out.Set(key, v)
 	}
 	out.Set("ret", "")
-	out.Set("jid", m.Str("jid"))
+	out.Set("jid", jobID)
 	out.Set("kwargs", wire.NewMap())
 	user, _ := m.Get("user")
 	out.Set("user", user)
@@ -201,9 +205,9 @@ func announcedLoad(data []byte) (load []byte, minions []any, err error) {
 }
 
 // sortReturn turns a return event into an element of `_syndic_return`. It goes to the upstreams
-// that published the job; a job that none of them published goes to all, with its load.
+// that published the job; a job that none of them published goes to all, with its load once.
 func (f *Forwarder) sortReturn(jobID string, data []byte) []Routed {
-	if jobID == "" {
+	if jobID == "" || len(jobID) > maxJobID {
 		return nil
 	}
 	raw := wire.Transcode(nil, data, wire.Wire)
@@ -211,37 +215,33 @@ func (f *Forwarder) sortReturn(jobID string, data []byte) []Routed {
 	if err != nil || ret.JID != jobID {
 		return nil
 	}
+	if f.cluster && f.masterID != "" && ret.MasterID == f.masterID {
+		return nil
+	}
 	fun, _ := wire.Field(raw, "fun")
-	base := wire.SyndicReturn{
-		ID: f.id, JID: jobID, Fun: fun, MasterID: ret.MasterID, Out: ret.Out,
+	r := &wire.SyndicReturn{
+		// Copies: a small span must not keep the whole event in memory.
+		ID: f.id, JID: jobID, Fun: bytes.Clone(fun), MasterID: ret.MasterID, Out: bytes.Clone(ret.Out),
 		Minions: []wire.MinionReturn{{ID: ret.ID, Body: minionPart(raw)}},
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	j := f.job(jobID)
-	if j.origins != 0 {
-		return []Routed{{Item: Item{Return: &base, Urgent: true}, To: j.origins}}
+	if to := f.origins(jobID, ret.MasterID); to != 0 {
+		return []Routed{{Item: Item{Return: r, Urgent: true}, To: to}}
 	}
-	var out []Routed
-	if missing := f.all() &^ j.sent; missing != 0 && j.load != nil {
-		withLoad := base
-		withLoad.Load = j.load
-		out = append(out, Routed{Item: Item{Return: &withLoad}, To: missing})
-		j.sent |= missing
-		if rest := f.all() &^ missing; rest != 0 {
-			out = append(out, Routed{Item: Item{Return: &base}, To: rest})
-		}
-		return out
+	if j := f.job(jobID); j != nil && j.load != nil {
+		r.Load = j.load
+		f.dropLoad(j)
 	}
-	return []Routed{{Item: Item{Return: &base}, To: f.all()}}
+	return []Routed{{Item: Item{Return: r}, To: f.all}}
 }
 
 // minionPart is the minion's own map inside the element: every key of the return but those that
 // stand outside. Masters copy every key of it (spec: syndic §13.4).
 func minionPart(raw []byte) []byte {
-	var body []byte
+	body := make([]byte, 0, len(raw))
 	n := 0
-	_ = wire.ScanMap(raw, func(key, val []byte) error {
+	_ = wire.ScanMap(raw, func(key, val []byte) error { // raw is a checked map, the function never fails
 		switch string(key) {
 		case "cmd", "id", "jid", "fun", "master_id", "tok", "nonce", "_stamp", "sig":
 			return nil

@@ -45,6 +45,8 @@ func loadIdentity(cfg *config.Syndic) (*identity, error) {
 	return &identity{id: cfg.ID, key: key, tok: tok, encAlg: enc, sigAlg: sig}, nil
 }
 
+// makeKeyPair makes the pair in a way that a minion on this host which starts at the same time cannot
+// be overwritten by: whoever is second takes the pair of the first.
 func makeKeyPair(dir string, bits int) (*pki.PrivateKey, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
@@ -53,7 +55,16 @@ func makeKeyPair(dir string, bits int) (*pki.PrivateKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := writeFile(filepath.Join(dir, minionKeyFile), key.PEM(), 0o400); err != nil {
+	path := filepath.Join(dir, minionKeyFile)
+	fresh := path + ".new"
+	if err := writeFile(fresh, key.PEM(), 0o400); err != nil {
+		return nil, err
+	}
+	err = errors.Join(os.Link(fresh, path), os.Remove(fresh))
+	if errors.Is(err, fs.ErrExist) {
+		return pki.LoadPrivateKey(path, nil)
+	}
+	if err != nil {
 		return nil, err
 	}
 	return key, writeFile(filepath.Join(dir, minionPubFile), key.Public().PEM(), 0o644)
@@ -147,7 +158,7 @@ func writeFile(path string, data []byte, mode fs.FileMode) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(tmp.Name())
+	defer func() { _ = os.Remove(tmp.Name()) }() // gone already when all went well
 	_, err = tmp.Write(data)
 	if err = errors.Join(err, tmp.Chmod(mode), tmp.Close()); err != nil {
 		return err

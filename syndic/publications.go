@@ -3,18 +3,25 @@ package syndic
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"time"
 
 	"github.com/saltern-io/saltern/internal/wire"
 	"github.com/saltern-io/saltern/transport"
 )
 
+// maxWaitingJobs is how many opened publications wait for the local master per upstream. Behind them
+// the subscription is not read.
+const maxWaitingJobs = 1000
+
 // publication is one accepted publication of an upstream.
 type publication struct {
-	jid  string
-	load *wire.Map // without its serial
+	jid      string
+	load     *wire.Map // without its serial
+	received time.Time
 }
 
-// takePublications opens what comes over the subscription and hands it down, in order.
+// takePublications opens what comes over the subscription and queues it, in order.
 func (u *Upstream) takePublications(ctx context.Context, messages <-chan transport.Message) error {
 	for {
 		var m transport.Message
@@ -22,21 +29,43 @@ func (u *Upstream) takePublications(ctx context.Context, messages <-chan transpo
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-u.intake.Done():
+			return nil // stopping: what comes now cannot be answered any more
 		case m, ok = <-messages:
 			if !ok {
-				return errors.New("the subscription ended")
+				return nil // the subscriber says why
 			}
 		}
 		pub, err := u.open(ctx, m.Frames)
 		switch {
+		case isVerdict(err):
+			return err
+		case ctx.Err() != nil:
+			return nil
 		case err != nil:
 			u.failures.Add(1)
-			u.log.Warn("Publication dropped", "err", err)
+			u.limited.Log(ctx, slog.LevelWarn, "Publication dropped", "upstream", u.to.Entry, "err", err)
 		case pub == nil:
 			u.replayed.Add(1)
 		default:
 			u.publications.Add(1)
-			u.relay.publication(ctx, u, *pub)
+			select {
+			case u.inbox <- *pub:
+			case <-ctx.Done():
+				return nil
+			}
+		}
+	}
+}
+
+// handDown hands publications to the relay, in order, until ctx ends.
+func (u *Upstream) handDown(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case pub := <-u.inbox:
+			u.relay.publication(ctx, u, pub)
 		}
 	}
 }
@@ -51,41 +80,52 @@ func (u *Upstream) open(ctx context.Context, frames [][]byte) (*publication, err
 	}
 	frame := frames[len(frames)-1]
 	creds := u.creds.Load()
-	load, err := openPublication(creds, frame)
+	load, key, err := openPublication(creds, frame, u.now())
 	if errors.Is(err, errStaleKeys) {
 		if creds, err = u.signIn(ctx, creds); err != nil {
 			return nil, err
 		}
-		load, err = openPublication(creds, frame)
+		load, key, err = openPublication(creds, frame, u.now())
 	}
 	if err != nil {
 		return nil, err
 	}
-	if !u.fresh(creds, load) {
+	if !u.serials.fresh(key.KeyString(), load) {
 		return nil, nil
 	}
 	jobID := load.Str("jid")
-	if jobID == "" {
-		return nil, errors.New("publication with a jid that is no text")
+	if jobID == "" || len(jobID) > maxJobID {
+		return nil, errors.New("publication with an unusable jid")
 	}
-	return &publication{jid: jobID, load: load}, nil
+	return &publication{jid: jobID, load: load, received: u.now()}, nil
 }
 
-// fresh is the replay check: serials grow as long as the shared key lives
-// (spec: auth-and-crypto §2.4).
-func (u *Upstream) fresh(creds *credentials, load *wire.Map) bool {
-	if u.under == nil || u.under.shared.KeyString() != creds.shared.KeyString() {
-		u.serial = 0
-	}
-	u.under = creds
+// serials is the replay check: serials grow as long as a shared key lives (spec: auth-and-crypto
+// §2.4). It knows the last two keys, because publications under both may be under way.
+type serials [2]struct {
+	key  string
+	last uint64
+}
+
+// fresh reports whether a publication under this key is new, and takes its serial out.
+func (s *serials) fresh(key string, load *wire.Map) bool {
 	if !load.Has("serial") {
 		return true // clustered masters send none
 	}
+	i := 0
+	switch key {
+	case s[0].key:
+	case s[1].key:
+		i = 1
+	default:
+		s[1] = s[0]
+		s[0].key, s[0].last = key, 0
+	}
 	serial := load.Int("serial")
 	load.Delete("serial")
-	if serial <= 0 || uint64(serial) <= u.serial {
+	if serial <= 0 || uint64(serial) <= s[i].last {
 		return false
 	}
-	u.serial = uint64(serial)
+	s[i].last = uint64(serial)
 	return true
 }

@@ -6,176 +6,267 @@ import (
 	"github.com/saltern-io/saltern/internal/wire"
 )
 
-// Bounds of one upstream's queue. When it is full the oldest event that is no return goes first;
-// with nothing but returns in it, the oldest return. Both are counted and logged: this queue lives
-// in memory, and a dead master of masters must not fill it.
+// Bounds of one upstream's queue, in memory. When it is full the oldest event goes first; with
+// nothing but returns waiting, the oldest return. Both are counted and logged: a dead master of
+// masters must not fill the memory.
 const (
 	maxQueueItems = 100_000
 	maxQueueBytes = 64 << 20
+	maxItemBytes  = 32 << 20 // a larger item would not pass the frame limit of a master of masters
 	maxBatchItems = 2000
 	maxBatchBytes = 256 << 10
 )
 
-// outbox keeps what waits for one upstream, in order. It is the seam for a store on disk: what take
-// handed out stays until ack.
+// outbox keeps what waits for one upstream. It is the seam for a store on disk: what take handed out
+// stays, and is handed out again with the same content, until ack.
+//
+//	put ─▶ events  ─┐ take: the kind whose first item is the oldest
+//	    ─▶ returns ─┴▶ flight ─▶ ack
+//
+// Each kind keeps its order, since one request carries only one kind. A return never overtakes the
+// announcement of a job that stood before it.
 type outbox struct {
-	mu    sync.Mutex
-	items []Item
-	bytes int
-	taken int // how many of the first items the batch in flight has
+	mu      sync.Mutex
+	events  lane
+	returns lane
+	flight  []entry // handed out by take, not yet acknowledged; all of one kind
+	marks   []uint64
+	urgent  int // urgent items in the two lanes
+	bytes   int
+	seq     uint64
 
 	wake chan struct{} // one token: there is something
 
 	droppedEvents, droppedReturns uint64
 }
 
+// entry is an item with its place in the order.
+type entry struct {
+	item Item
+	seq  uint64
+	size int
+}
+
+// lane is a queue whose both ends cost the same whatever its length.
+type lane struct {
+	list []entry
+	head int
+}
+
+func (l *lane) len() int      { return len(l.list) - l.head }
+func (l *lane) first() *entry { return &l.list[l.head] }
+func (l *lane) push(e entry)  { l.list = append(l.list, e) }
+
+func (l *lane) pop() entry {
+	e := l.list[l.head]
+	l.list[l.head] = entry{} // lets the content go
+	l.head++
+	if l.head > 1024 && 2*l.head > len(l.list) || l.head == len(l.list) {
+		n := copy(l.list, l.list[l.head:])
+		clear(l.list[n:])
+		l.list, l.head = l.list[:n], 0
+	}
+	return e
+}
+
 func newOutbox() *outbox { return &outbox{wake: make(chan struct{}, 1)} }
 
-// put appends an item, making room first; dropped tells how many items had to go.
+// put appends an item, making room first; dropped tells how many items had to go, the new one
+// included when everything else is in flight or when it is larger than maxItemBytes.
 func (o *outbox) put(item Item) (dropped int) {
-	size := item.Size()
+	e := entry{item: item, size: item.Size()}
 	o.mu.Lock()
-	for len(o.items) > 0 && (len(o.items) >= maxQueueItems || o.bytes+size > maxQueueBytes) {
+	if e.size > maxItemBytes {
+		o.countDrop(&e)
+		o.mu.Unlock()
+		return 1
+	}
+	for o.full(e.size) {
 		if !o.dropOne() {
-			break
+			o.countDrop(&e)
+			o.mu.Unlock()
+			return dropped + 1
 		}
 		dropped++
 	}
-	if len(o.items) >= maxQueueItems || o.bytes+size > maxQueueBytes && len(o.items) > 0 {
-		// Everything that waits is in flight: the new one is what goes.
-		if item.Return != nil {
-			o.droppedReturns++
-		} else {
-			o.droppedEvents++
-		}
-		o.mu.Unlock()
-		return dropped + 1
+	o.seq++
+	e.seq = o.seq
+	o.bytes += e.size
+	if item.Urgent {
+		o.urgent++
 	}
-	o.items = append(o.items, item)
-	o.bytes += size
+	if item.Return != nil {
+		o.returns.push(e)
+	} else {
+		o.events.push(e)
+		if item.Urgent {
+			o.marks = append(o.marks, e.seq)
+		}
+	}
 	o.mu.Unlock()
+	o.nudge()
+	return dropped
+}
+
+// nudge wakes the sender.
+func (o *outbox) nudge() {
 	select {
 	case o.wake <- struct{}{}:
 	default:
 	}
-	return dropped
+}
+
+func (o *outbox) full(more int) bool {
+	return o.count() >= maxQueueItems || o.bytes+more > maxQueueBytes
+}
+
+func (o *outbox) count() int { return o.events.len() + o.returns.len() + len(o.flight) }
+
+func (o *outbox) countDrop(e *entry) {
+	if e.item.Return != nil {
+		o.droppedReturns++
+	} else {
+		o.droppedEvents++
+	}
 }
 
 // dropOne removes the oldest event, or else the oldest return, that is not in flight. Caller holds
 // the lock.
 func (o *outbox) dropOne() bool {
-	victim := -1
-	// Looking for an event is bounded: a queue full of returns must not cost a walk per item.
-	for i := o.taken; i < len(o.items) && i < o.taken+1000; i++ {
-		if o.items[i].Return == nil {
-			victim = i
-			break
-		}
+	l := &o.events
+	if l.len() == 0 {
+		l = &o.returns
 	}
-	if victim < 0 {
-		victim = o.taken
-	}
-	if victim >= len(o.items) {
+	if l.len() == 0 {
 		return false
 	}
-	if o.items[victim].Return != nil {
-		o.droppedReturns++
-	} else {
-		o.droppedEvents++
-	}
-	o.bytes -= o.items[victim].Size()
-	o.items = append(o.items[:victim], o.items[victim+1:]...)
+	e := o.leave(l)
+	o.bytes -= e.size
+	o.countDrop(&e)
 	return true
 }
 
-// urgent reports whether something waits that should not linger; any whether anything does.
-func (o *outbox) urgent() (urgent, anything bool) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for i := range min(len(o.items), 64) {
-		if o.items[i].Urgent {
-			return true, true
+// leave takes the first entry out of a lane. Its bytes still count.
+func (o *outbox) leave(l *lane) entry {
+	e := l.pop()
+	if e.item.Urgent {
+		o.urgent--
+		if l == &o.events {
+			o.marks = o.marks[1:]
 		}
 	}
-	return false, len(o.items) > 0
+	return e
+}
+
+// waiting tells what the sender has to do: nothing, soon, or now.
+type waiting uint8
+
+const (
+	waitingNone   waiting = iota
+	waitingEvents         // nobody upstream waits for what is there
+	waitingUrgent         // somebody does
+	waitingFull           // a batch is full, or comes back after a failure
+)
+
+func (o *outbox) state() waiting {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	n := o.events.len() + o.returns.len()
+	switch {
+	case len(o.flight) > 0, n >= maxBatchItems, o.bytes >= maxBatchBytes:
+		return waitingFull
+	case o.urgent > 0:
+		return waitingUrgent
+	case n > 0:
+		return waitingEvents
+	}
+	return waitingNone
 }
 
 // batch is one request's worth of items, of one kind.
 type batch struct {
 	returns []wire.SyndicReturn
-	events  []Event
+	events  []wire.EventItem
 	items   int
+	bytes   int
 }
 
-// kind tells which request form an item needs: only items of one kind share a request.
-func (i *Item) kind() int {
-	switch {
-	case i.Return != nil:
-		return 0
-	case i.Event.Text != "":
-		return 1
-	default:
-		return 2
+// take hands out the next items of one kind, at most limit of them, in order. They stay until ack.
+// After a failure it hands out the same items again, or with a lower limit the first of them.
+func (o *outbox) take(limit int) batch {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.flight) == 0 {
+		o.load()
+	}
+	return makeBatch(o.flight[:min(limit, len(o.flight))])
+}
+
+// load moves the next items into the flight. Caller holds the lock.
+func (o *outbox) load() {
+	l := &o.events
+	if o.events.len() == 0 || o.returns.len() > 0 && o.returns.first().seq < o.events.first().seq {
+		l = &o.returns
+	}
+	last := o.seq
+	if l == &o.returns && len(o.marks) > 0 {
+		last = o.marks[0]
+	}
+	size := 0
+	for l.len() > 0 && len(o.flight) < maxBatchItems && l.first().seq <= last {
+		if size += l.first().size; len(o.flight) > 0 && size > maxBatchBytes {
+			break
+		}
+		o.flight = append(o.flight, o.leave(l))
 	}
 }
 
-// take hands out the next items of one kind, in order, without removing them. Returns of one job
-// and the same head are merged into one element.
-func (o *outbox) take() batch {
-	o.mu.Lock()
-	defer o.mu.Unlock()
+// makeBatch merges the returns of one job under one head into one element. A minion that returns
+// twice to one job makes a second element, since one map cannot hold it twice.
+func makeBatch(entries []entry) batch {
 	var b batch
-	size := 0
-	index := map[string]int{}
-	for i := range o.items {
-		item := &o.items[i]
-		if b.items > 0 && (size+item.Size() > maxBatchBytes || b.items >= maxBatchItems) {
-			break
-		}
-		if i > 0 && item.kind() != o.items[0].kind() {
-			break
-		}
-		if i > 0 && item.Event.Text != "" {
-			break
-		}
-		size += item.Size()
+	at := map[string]int{}
+	seen := map[string]struct{}{}
+	for i := range entries {
+		item := &entries[i].item
 		b.items++
+		b.bytes += entries[i].size
 		if item.Return == nil {
-			b.events = append(b.events, item.Event)
+			b.events = append(b.events, wire.EventItem{Tag: item.Event.Tag, Data: item.Event.Data})
 			continue
 		}
 		r := item.Return
-		key := r.JID + "\x00" + r.MasterID + "\x00" + string(r.Out) + "\x00" + string(r.Fun)
-		at, known := index[key]
-		if !known || len(r.Load) > 0 {
-			index[key] = len(b.returns)
+		head := r.JID + "\x00" + r.MasterID + "\x00" + string(r.Out) + "\x00" + string(r.Fun)
+		minion := head + "\x00" + r.Minions[0].ID
+		n, known := at[head]
+		if _, twice := seen[minion]; !known || twice || len(r.Load) > 0 {
+			at[head] = len(b.returns)
 			one := *r
 			one.Minions = append([]wire.MinionReturn(nil), r.Minions...)
 			b.returns = append(b.returns, one)
-			continue
+		} else {
+			b.returns[n].Minions = append(b.returns[n].Minions, r.Minions...)
 		}
-		b.returns[at].Minions = append(b.returns[at].Minions, r.Minions...)
+		seen[minion] = struct{}{}
 	}
-	o.taken = b.items
 	return b
 }
 
-// ack removes the items of the batch in flight: the upstream has them.
-func (o *outbox) ack() {
+// ack removes the first n items that take handed out: the upstream has them.
+func (o *outbox) ack(n int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for i := range o.taken {
-		o.bytes -= o.items[i].Size()
+	for i := range o.flight[:n] {
+		o.bytes -= o.flight[i].size
 	}
-	rest := copy(o.items, o.items[o.taken:])
-	clear(o.items[rest:])
-	o.items = o.items[:rest]
-	o.taken = 0
+	rest := copy(o.flight, o.flight[n:])
+	clear(o.flight[rest:])
+	o.flight = o.flight[:rest]
 }
 
 // depth is how many items and bytes wait, and what was dropped so far.
 func (o *outbox) depth() (items, bytes int, droppedEvents, droppedReturns uint64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return len(o.items), o.bytes, o.droppedEvents, o.droppedReturns
+	return o.count(), o.bytes, o.droppedEvents, o.droppedReturns
 }

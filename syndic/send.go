@@ -7,86 +7,118 @@ import (
 	"time"
 
 	"github.com/saltern-io/saltern/internal/wire"
+	"github.com/saltern-io/saltern/transport"
 )
 
-// urgentLinger is how long items that somebody waits for are collected, so that returns which come
-// together go up together. Others wait syndic_event_forward_timeout.
-const urgentLinger = 5 * time.Millisecond
+const (
+	// urgentLinger is how long items that somebody waits for are collected, so that returns which
+	// come together go up together. Others wait syndic_event_forward_timeout.
+	urgentLinger = 5 * time.Millisecond
+	// maxRefusals is how often an upstream may refuse one single item before the item is given up: it
+	// must not hold up everything behind it for ever.
+	maxRefusals = 8
+	// largeBatch is from where a lost connection may be the batch's own fault (frame limits).
+	largeBatch = 1 << 20
+)
 
 // sendBatches sends what waits, one request at a time, and forgets a batch when the upstream
 // acknowledged it. While a request is under way the next batch gathers by itself.
 func (u *Upstream) sendBatches(ctx context.Context) error {
-	wait := newBackoff(100*time.Millisecond, 5*time.Second)
+	wait := newBackoff(100*time.Millisecond, 2*time.Second)
+	limit, refusals := maxBatchItems, 0
 	for {
-		if !u.awaitItems(ctx) {
+		if !u.awaitWork(ctx) {
 			return nil
 		}
-		b := u.box.take()
+		if u.startDue() {
+			if err := u.sayStart(ctx); isVerdict(err) {
+				return err
+			}
+		}
+		b := u.box.take(limit)
 		if b.items == 0 {
 			continue
 		}
 		err := u.request(ctx, func(p wire.Proof) ([]byte, error) { return b.load(u.ident.id, p) })
 		switch {
 		case err == nil:
-			u.box.ack()
+			u.box.ack(b.items)
 			u.acked.Add(int64(b.items))
 			wait.reset()
+			limit, refusals = min(2*limit, maxBatchItems), 0
+			continue
 		case ctx.Err() != nil:
 			return nil
-		default:
-			u.failures.Add(1)
-			if wait.first() {
-				u.log.Warn("Batch not acknowledged, trying again", "items", b.items, "err", err)
+		case isVerdict(err):
+			return err
+		}
+		u.failures.Add(1)
+		if wait.first() {
+			u.log.Warn("Batch not acknowledged, trying again", "items", b.items, "err", err)
+		}
+		pause := wait.delay()
+		if ownFault(err, b) {
+			// Halve until the item that is refused stands alone.
+			if limit = max(b.items/2, 1); b.items > 1 {
+				pause = urgentLinger
+			} else if refusals++; refusals >= maxRefusals {
+				u.giveUp(&b, err)
+				limit, refusals = maxBatchItems, 0
 			}
-			if !wait.sleep(ctx) {
-				return nil
-			}
+		}
+		if !sleep(ctx, pause, u.revived) {
+			return nil
 		}
 	}
 }
 
-// awaitItems waits until something should be sent; false means that ctx ended.
-func (u *Upstream) awaitItems(ctx context.Context) bool {
-	lingered := false
+// ownFault reports whether the batch itself may be why it failed, rather than the link.
+func ownFault(err error, b batch) bool {
+	return errors.Is(err, errNotTaken) || errors.Is(err, errStaleKeys) ||
+		errors.Is(err, transport.ErrDisconnected) && b.bytes > largeBatch
+}
+
+// giveUp drops the one item of a batch.
+func (u *Upstream) giveUp(b *batch, err error) {
+	u.box.ack(b.items)
+	u.refused.Add(int64(b.items))
+	what, id := "event", ""
+	if len(b.returns) > 0 {
+		what, id = "return", b.returns[0].JID
+	} else if len(b.events) > 0 {
+		id = b.events[0].Tag
+	}
+	u.log.Error("Item given up, the upstream refuses it", "kind", what, "id", id, "bytes", b.bytes, "err", err)
+}
+
+// awaitWork waits until something should be sent; false means that ctx ended. Items that come close
+// together are collected, except behind a full batch.
+func (u *Upstream) awaitWork(ctx context.Context) bool {
+	var linger *time.Timer // running since the first item
+	var end <-chan time.Time
+	hurried := false
 	for {
-		urgent, anything := u.box.urgent()
+		if ctx.Err() != nil {
+			return false
+		}
+		state := u.box.state()
 		switch {
-		case anything && lingered:
+		case u.startDue(), state == waitingFull:
 			return true
-		case anything:
-			d := u.cfg.EventForwardTimeout
-			if urgent {
-				d = min(d, urgentLinger)
-			}
-			// A long linger ends early when something urgent comes in.
-			if !u.lingerFor(ctx, d) {
-				return false
-			}
-			lingered = true
-		default:
-			lingered = false
-			select {
-			case <-ctx.Done():
-				return false
-			case <-u.box.wake:
-			}
+		case state == waitingUrgent && !hurried:
+			hurried = true
+			linger = time.NewTimer(min(urgentLinger, u.cfg.EventForwardTimeout))
+			end = linger.C
+		case state == waitingEvents && linger == nil:
+			linger = time.NewTimer(u.cfg.EventForwardTimeout)
+			end = linger.C
 		}
-	}
-}
-
-func (u *Upstream) lingerFor(ctx context.Context, d time.Duration) bool {
-	end := time.NewTimer(d)
-	defer end.Stop()
-	for {
 		select {
 		case <-ctx.Done():
 			return false
-		case <-end.C:
+		case <-end:
 			return true
 		case <-u.box.wake:
-			if urgent, _ := u.box.urgent(); urgent {
-				return sleep(ctx, min(d, urgentLinger))
-			}
 		}
 	}
 }
@@ -97,16 +129,9 @@ func (b *batch) load(id string, p wire.Proof) ([]byte, error) {
 		if p.TS == 0 {
 			p.ID, p.Tok = "", nil // level 2: stock sends only the nonce with returns
 		}
-		return wire.AppendSyndicReturns(nil, b.returns, p), nil
+		return wire.AppendSyndicReturns(make([]byte, 0, b.bytes+512), b.returns, p), nil
 	}
-	if text := b.events[0].Text; text != "" {
-		return wire.MinionEventRequest{ID: id, Tag: b.events[0].Tag, Data: text}.AppendLoad(nil, p)
-	}
-	items := make([]wire.EventItem, len(b.events))
-	for i, e := range b.events {
-		items[i] = wire.EventItem{Tag: e.Tag, Data: e.Data}
-	}
-	return wire.MinionEventRequest{ID: id, Pretag: "syndic/" + id, Events: items}.AppendLoad(nil, p)
+	return wire.MinionEventRequest{ID: id, Pretag: "syndic/" + id, Events: b.events}.AppendLoad(make([]byte, 0, b.bytes+512), p)
 }
 
 // request sends one load, signing in again once when the keys have changed.
@@ -126,8 +151,8 @@ func (u *Upstream) request(ctx context.Context, load func(wire.Proof) ([]byte, e
 
 func (u *Upstream) exchange(ctx context.Context, creds *credentials, load func(wire.Proof) ([]byte, error)) error {
 	nonce := newNonce()
-	proof := u.ident.proof(creds, nonce, time.Now())
-	if proof.Tok == nil && creds.level < 3 {
+	proof := u.ident.proof(creds, nonce, u.now())
+	if creds.level < 3 {
 		proof.Tok = u.ident.tok // events need it at level 2; returns leave it out
 	}
 	raw, err := load(proof)
@@ -145,22 +170,17 @@ func (u *Upstream) exchange(ctx context.Context, creds *credentials, load func(w
 	if err != nil {
 		return err
 	}
-	// nil is the acknowledgement; "" is how a master says that its handler failed.
-	if s, ok := wire.Str(reply); ok && s == "" {
-		return errors.New("the upstream could not take the batch")
-	}
-	return nil
+	return acknowledged(reply)
 }
 
-// announce puts the start events in the queue: the upstream learns that this id is a syndic
-// (spec: syndic §4).
-func (u *Upstream) announce() {
-	text := fmt.Sprintf("Syndic %s started at %s", u.ident.id, time.Now().Format("Mon Jan _2 15:04:05 2006"))
-	tags := []string{"salt/syndic/" + u.ident.id + "/start"}
-	if u.cfg.EnableLegacyStartupEvents {
-		tags = append([]string{"syndic_start"}, tags...)
+// acknowledged reads the value of a reply. nil is the acknowledgement; "" is how a master says that its
+// handler failed, an empty map or false that it does not believe the sender.
+func acknowledged(reply []byte) error {
+	if s, ok := wire.Str(reply); ok && s == "" {
+		return fmt.Errorf("%w: its handler failed", errNotTaken)
 	}
-	for _, tag := range tags {
-		u.box.put(Item{Event: Event{Tag: tag, Text: text}, Urgent: true})
+	if v, ok := wire.Bool(reply); ok && !v || wire.IsMap(reply) && wire.Len(reply) == 0 {
+		return fmt.Errorf("%w: it does not accept the sender", errNotTaken)
 	}
+	return nil
 }

@@ -7,6 +7,7 @@ type Stats struct {
 	LocalEvents int64 // read from the local bus
 	Repeated    int64 // publications that were here before
 	Ignored     int64 // publications that carry the local master's own master_id
+	Lost        int64 // publications that the local master did not take
 	Dropped     int64 // items that found no room in a queue
 	Upstreams   []UpstreamStats
 }
@@ -21,6 +22,7 @@ type UpstreamStats struct {
 	Replayed       int64 // publications of another topic or with an old serial
 	Requests       int64
 	Acknowledged   int64 // items
+	Refused        int64 // items given up because the upstream does not take them
 	Failures       int64
 	Waiting        int // items
 	WaitingBytes   int
@@ -31,12 +33,12 @@ type UpstreamStats struct {
 // Stats returns the numbers now. Safe for concurrent use.
 func (s *Syndic) Stats() Stats {
 	st := Stats{
-		LocalEvents: s.received.Load(), Repeated: s.repeated.Load(), Ignored: s.ignored.Load(), Dropped: s.undelivered.Load(),
+		LocalEvents: s.received.Load(), Repeated: s.repeated.Load(), Ignored: s.ignored.Load(), Lost: s.lost.Load(), Dropped: s.undelivered.Load(),
 	}
 	for _, u := range s.upstreams {
 		us := UpstreamStats{
 			Entry: u.to.Entry, Publications: u.publications.Load(), Replayed: u.replayed.Load(), Requests: u.sent.Load(),
-			Acknowledged: u.acked.Load(), Failures: u.failures.Load(),
+			Acknowledged: u.acked.Load(), Refused: u.refused.Load(), Failures: u.failures.Load(),
 		}
 		us.State, us.Since = u.State()
 		if c := u.creds.Load(); c != nil {

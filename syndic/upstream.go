@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/saltern-io/saltern/internal/config"
+	"github.com/saltern-io/saltern/internal/logfmt"
 	"github.com/saltern-io/saltern/transport"
 )
 
@@ -18,7 +19,7 @@ type LinkState uint8
 
 // The states of a link, in the order in which they are reached.
 const (
-	LinkDown    LinkState = iota // not signed in: trying, or waiting to try again
+	LinkDown    LinkState = iota // not signed in and subscribed yet: trying, or waiting to try again
 	LinkPending                  // signed in, but the key waits for acceptance up there
 	LinkRefused                  // the key was refused, or theirs is not the pinned one
 	LinkServing                  // signed in and subscribed
@@ -37,28 +38,37 @@ func (s LinkState) String() string {
 //	  ▲  └ pending, refused: wait acceptance_wait_time, again  ▲
 //	  └──────────────── every failure backs off ───────────────┘ connection lost
 type Upstream struct {
-	index int
-	to    config.Upstream
-	cfg   *config.Syndic
-	ident *identity
-	acc   acceptance
-	pins  pins
-	log   *slog.Logger
-	zctx  *transport.Context
-	relay relay
+	index   int
+	to      config.Upstream
+	cfg     *config.Syndic
+	ident   *identity
+	acc     acceptance
+	pins    pins
+	log     *slog.Logger
+	limited *logfmt.Limiter
+	relay   relay
+	now     func() time.Time
+
+	// zctx has the I/O threads of this link alone: libzmq looks names up in them, and a name server that
+	// is silent for one upstream must not hold up the others.
+	zctx       *transport.Context
+	auth, send *transport.RequestClient
 
 	box   *outbox
+	inbox chan publication // opened, in order, waiting for the local master
 	state atomic.Uint32
 	since atomic.Int64
 
-	authMu sync.Mutex // one sign-in at a time
-	creds  atomic.Pointer[credentials]
-	serial uint64 // last accepted; owned by the subscription goroutine
-	under  *credentials
+	authMu  sync.Mutex // one sign-in at a time
+	creds   atomic.Pointer[credentials]
+	serials serials // owned by the subscription goroutine
 
-	auth, send *transport.RequestClient
+	intake  context.Context // ends when no more publications are taken
+	reached bool            // the subscription of this life worked; owned by link, then by run
+	starts  atomic.Bool     // start events are due
+	revived chan struct{}   // one token: the connection came back, do not wait longer
 
-	sent, acked, publications, replayed, failures atomic.Int64
+	sent, acked, refused, publications, replayed, failures atomic.Int64
 }
 
 // relay is what an upstream does with the world below.
@@ -71,7 +81,7 @@ func (u *Upstream) setState(s LinkState, args ...any) {
 	if LinkState(u.state.Swap(uint32(s))) == s {
 		return
 	}
-	u.since.Store(time.Now().UnixNano())
+	u.since.Store(u.now().UnixNano())
 	level := slog.LevelInfo
 	if s == LinkRefused || s == LinkAway {
 		level = slog.LevelWarn
@@ -94,51 +104,133 @@ func (u *Upstream) options() transport.SocketOptions {
 	}
 }
 
-// run keeps the link until ctx ends.
-func (u *Upstream) run(ctx context.Context) error {
-	endpoint := transport.Endpoint(u.to.Host, u.to.Port)
-	for _, client := range []**transport.RequestClient{&u.auth, &u.send} {
-		c, err := transport.NewRequestClient(transport.RequestClientConfig{Context: u.zctx, Endpoint: endpoint, Options: u.options(), Log: u.log})
-		if err != nil {
-			return fmt.Errorf("upstream %s: %w", u.to.Entry, err)
-		}
-		defer c.Close() // ends a request under way
-		*client = c
-	}
+func (u *Upstream) endpoint() string { return transport.Endpoint(u.to.Host, u.to.Port) }
+
+// run keeps the link until ctx ends; publications are taken until intake ends, which is earlier.
+func (u *Upstream) run(ctx, intake context.Context) {
+	u.intake = intake
+	u.since.Store(u.now().UnixNano())
+	var wg sync.WaitGroup
+	wg.Go(func() { u.handDown(intake) })
+	defer wg.Wait()
+	defer u.close()
 	wait := newBackoff(100*time.Millisecond, 2*time.Second)
+	verdicts := 0
 	for ctx.Err() == nil {
-		creds, err := u.signIn(ctx, u.creds.Load())
-		if err == nil {
-			wait.reset()
-			err = u.serve(ctx, creds)
-		}
+		served, err := u.live(ctx)
 		if ctx.Err() != nil {
-			return nil
+			return
 		}
 		u.failures.Add(1)
-		if !u.pause(ctx, err, wait) {
-			return nil
+		if served {
+			wait.reset()
+			verdicts = 0
 		}
+		if !u.pause(ctx, err, wait, verdicts) {
+			return
+		}
+		if isVerdict(err) {
+			verdicts++
+		}
+	}
+}
+
+// live is one life of the link; served tells whether it got as far as a subscription that works.
+func (u *Upstream) live(ctx context.Context) (served bool, err error) {
+	if err := u.connect(); err != nil {
+		return false, err
+	}
+	if self, err := isLocalMaster(ctx, u.cfg, u.to); err != nil {
+		return false, err
+	} else if self {
+		return false, ErrSelf
+	}
+	creds, err := u.signIn(ctx, u.creds.Load())
+	if err != nil {
+		return false, err
+	}
+	u.reached = false
+	err = u.serve(ctx, creds)
+	return u.reached, err
+}
+
+// connect makes the context and the request sockets, once.
+func (u *Upstream) connect() error {
+	if u.zctx == nil {
+		zctx, err := transport.NewContext(1, 64)
+		if err != nil {
+			return err
+		}
+		u.zctx = zctx
+	}
+	for _, client := range []**transport.RequestClient{&u.auth, &u.send} {
+		if *client != nil {
+			continue
+		}
+		c, err := transport.NewRequestClient(transport.RequestClientConfig{
+			Context: u.zctx, Endpoint: u.endpoint(), Options: u.options(), Log: u.log,
+		})
+		if err != nil {
+			return err
+		}
+		*client = c
 	}
 	return nil
 }
 
+// close releases what connect made.
+func (u *Upstream) close() {
+	for _, c := range []*transport.RequestClient{u.auth, u.send} {
+		if c != nil {
+			u.closeClient(c)
+		}
+	}
+	if u.zctx == nil {
+		return
+	}
+	if err := u.zctx.Close(); err != nil {
+		u.log.Warn("Sockets of the link did not close", "err", err)
+	}
+}
+
+func (u *Upstream) closeClient(c *transport.RequestClient) {
+	if err := c.Close(); err != nil {
+		u.log.Warn("Request socket did not close", "err", err)
+	}
+}
+
 // pause waits as the failure asks for; false means that ctx ended.
-func (u *Upstream) pause(ctx context.Context, err error, wait *backoff) bool {
+func (u *Upstream) pause(ctx context.Context, err error, wait *backoff, verdicts int) bool {
 	switch {
 	case errors.Is(err, ErrPending):
 		u.setState(LinkPending, "hint", "accept the key of "+u.ident.id+" there: salt-key -a "+u.ident.id)
-		return sleep(ctx, u.cfg.AcceptanceWait)
-	case errors.Is(err, ErrRefused), errors.Is(err, ErrFull), errors.Is(err, ErrMasterKey), errors.Is(err, ErrFinger):
+		return sleep(ctx, u.acceptanceWait(verdicts), nil)
+	case isVerdict(err):
 		u.setState(LinkRefused, "err", err)
-		return sleep(ctx, u.cfg.AcceptanceWait)
-	default:
-		if LinkState(u.state.Load()) != LinkAway {
-			u.setState(LinkDown, "err", err)
-		}
-		u.log.Debug("Upstream not reached", "err", err)
-		return wait.sleep(ctx)
+		return sleep(ctx, u.acceptanceWait(verdicts), nil)
 	}
+	switch LinkState(u.state.Load()) {
+	case LinkServing, LinkAway:
+		u.setState(LinkAway, "err", err)
+	default:
+		u.setState(LinkDown)
+	}
+	if wait.first() {
+		u.log.Warn("Master of masters not reached, trying again", "err", err)
+	} else {
+		u.log.Debug("Master of masters not reached", "err", err)
+	}
+	return wait.sleep(ctx)
+}
+
+// acceptanceWait is the pause after a verdict; it grows by acceptance_wait_time up to
+// acceptance_wait_time_max, when that is set.
+func (u *Upstream) acceptanceWait(verdicts int) time.Duration {
+	d := max(u.cfg.AcceptanceWait, 100*time.Millisecond)
+	if u.cfg.AcceptanceWaitMax > d {
+		d = min(d*time.Duration(min(verdicts, 1000)+1), u.cfg.AcceptanceWaitMax)
+	}
+	return d
 }
 
 // signIn gets new credentials unless somebody else did since stale.
@@ -172,6 +264,7 @@ func (u *Upstream) signIn(ctx context.Context, stale *credentials) (*credentials
 	if err := u.pins.store(u.to, pinned, creds.masterKey); err != nil {
 		return nil, fmt.Errorf("pin the key of %s: %w", u.to.Entry, err)
 	}
+	creds.succeed(u.creds.Load(), u.now())
 	u.creds.Store(creds)
 	u.log.Info("Signed in at the master of masters", "level", int(creds.level), "publish_port", creds.publishPort)
 	return creds, nil
@@ -183,88 +276,4 @@ func (u *Upstream) publishPort(c *credentials) int {
 		return u.to.PublishPort
 	}
 	return c.publishPort
-}
-
-// serve subscribes and runs until the link has to be made anew.
-func (u *Upstream) serve(ctx context.Context, creds *credentials) error {
-	topics := [][]byte(nil)
-	if u.cfg.ZMQFiltering {
-		topics = [][]byte{[]byte("broadcast"), []byte("syndic")}
-	}
-	port := u.publishPort(creds)
-	sub, err := transport.NewSubscriber(transport.SubscriberConfig{
-		Context: u.zctx, Endpoint: transport.Endpoint(u.to.Host, port), Options: u.options(), Topics: topics, Log: u.log,
-	})
-	if err != nil {
-		return err
-	}
-	ctx, stop := context.WithCancel(ctx)
-	var wg sync.WaitGroup
-	failed := make(chan error, 4)
-	start := func(run func(context.Context) error) {
-		wg.Go(func() {
-			if err := run(ctx); err != nil && ctx.Err() == nil {
-				failed <- err
-			}
-		})
-	}
-	start(sub.Run)
-	start(func(ctx context.Context) error { return u.takePublications(ctx, sub.Messages()) })
-	start(u.sendBatches)
-	start(func(ctx context.Context) error { return u.watchLink(ctx, sub.Links(), port) })
-	defer wg.Wait()
-	defer stop()
-	select {
-	case <-ctx.Done():
-		return nil
-	case err := <-failed:
-		return err
-	}
-}
-
-// errPortMoved ends serve when a new sign-in announced another publish port.
-var errPortMoved = errors.New("the publish port has moved")
-
-// watchLink follows the subscription's connection. A connection that comes back may be another
-// life of the master, with other keys: sign in again before the first publication needs it.
-func (u *Upstream) watchLink(ctx context.Context, links <-chan transport.LinkEvent, port int) error {
-	fresh := true // the credentials belong to this connection
-	wait := newBackoff(100*time.Millisecond, 2*time.Second)
-	for {
-		var e transport.LinkEvent
-		var ok bool
-		select {
-		case <-ctx.Done():
-			return nil
-		case e, ok = <-links:
-			if !ok {
-				return errors.New("the subscription ended")
-			}
-		}
-		switch e.Kind {
-		case transport.LinkDisconnected:
-			fresh = false
-			u.setState(LinkAway)
-		case transport.LinkConnected:
-			for !fresh {
-				creds, err := u.signIn(ctx, u.creds.Load())
-				if err == nil {
-					if u.publishPort(creds) != port {
-						return errPortMoved
-					}
-					fresh = true
-					wait.reset()
-					break
-				}
-				if errors.Is(err, ErrPending) || errors.Is(err, ErrRefused) || errors.Is(err, ErrMasterKey) {
-					return err
-				}
-				if !wait.sleep(ctx) {
-					return nil
-				}
-			}
-			u.setState(LinkServing)
-			u.announce()
-		}
-	}
 }

@@ -1,0 +1,144 @@
+package syndic
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/saltern-io/saltern/transport"
+)
+
+// errPortMoved ends serve when a new sign-in announced another publish port.
+var errPortMoved = errors.New("the publish port has moved")
+
+// serve subscribes and runs until the link has to be made anew.
+func (u *Upstream) serve(ctx context.Context, creds *credentials) error {
+	topics := [][]byte(nil)
+	if u.cfg.ZMQFiltering {
+		topics = [][]byte{[]byte("broadcast"), []byte("syndic")}
+	}
+	port := u.publishPort(creds)
+	sub, err := transport.NewSubscriber(transport.SubscriberConfig{
+		Context: u.zctx, Endpoint: transport.Endpoint(u.to.Host, port), Options: u.options(), Topics: topics, Log: u.log,
+	})
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	failed := make(chan error, 4)
+	start := func(run func(context.Context) error) {
+		wg.Go(func() {
+			if err := run(ctx); err != nil && ctx.Err() == nil {
+				failed <- err
+			}
+		})
+	}
+	start(sub.Run)
+	start(func(ctx context.Context) error { return u.takePublications(ctx, sub.Messages()) })
+	start(u.sendBatches)
+	start(func(ctx context.Context) error {
+		l := link{u: u, port: port, fresh: true, wait: newBackoff(100*time.Millisecond, 2*time.Second)}
+		return l.watch(ctx, sub.Links())
+	})
+	wg.Go(func() { u.askPillar(ctx) })
+	defer wg.Wait()
+	defer stop()
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-failed:
+		return err
+	}
+}
+
+// link follows the subscription's connection. A connection that comes back may be another life of
+// the master, with other keys: sign in again before the first publication needs it. While it is
+// away a sign-in now and then tells whether the publish port has moved.
+type link struct {
+	u         *Upstream
+	port      int
+	connected bool
+	fresh     bool // the credentials belong to this connection
+	wait      *backoff
+}
+
+// awayCheck is how often a link without a subscription looks whether the publish port has moved.
+const awayCheck = 5 * time.Second
+
+func (l *link) watch(ctx context.Context, links <-chan transport.LinkEvent) error {
+	check := time.NewTimer(awayCheck)
+	defer check.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case e, ok := <-links:
+			if !ok {
+				return nil // the subscriber says why
+			}
+			if !l.changed(e) {
+				continue
+			}
+		case <-check.C:
+		}
+		next, err := l.settle(ctx)
+		if err != nil {
+			return err
+		}
+		check.Reset(next)
+	}
+}
+
+// changed takes an event; true means that there is something to do now.
+func (l *link) changed(e transport.LinkEvent) bool {
+	switch e.Kind {
+	case transport.LinkConnected:
+		l.connected = true
+		return true
+	case transport.LinkDisconnected:
+		if l.connected {
+			l.u.setState(LinkAway)
+		}
+		l.connected, l.fresh = false, false
+	case transport.LinkHandshakeFailed:
+		l.u.limited.Log(context.Background(), slog.LevelWarn, "No handshake with the publisher of the master of masters", "upstream", l.u.to.Entry, "err", e.Err)
+	case transport.LinkRetrying:
+	}
+	return false
+}
+
+// settle makes the credentials belong to the connection; next is when to look again.
+func (l *link) settle(ctx context.Context) (next time.Duration, err error) {
+	u := l.u
+	if !l.connected || !l.fresh {
+		creds, err := u.signIn(ctx, u.creds.Load())
+		switch {
+		case isVerdict(err):
+			return 0, err
+		case err != nil && l.connected:
+			return l.wait.delay(), nil
+		case err != nil:
+			return awayCheck, nil
+		case u.publishPort(creds) != l.port:
+			return 0, errPortMoved
+		}
+	}
+	l.wait.reset()
+	if !l.connected {
+		return awayCheck, nil
+	}
+	if l.fresh && LinkState(u.state.Load()) == LinkServing {
+		return time.Hour, nil // nothing to look for until the connection changes
+	}
+	l.fresh, u.reached = true, true
+	u.setState(LinkServing)
+	u.wantStart()
+	select {
+	case u.revived <- struct{}{}:
+	default:
+	}
+	return time.Hour, nil
+}
