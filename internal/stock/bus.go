@@ -51,6 +51,13 @@ func (b *Bus) Close() error {
 	return err
 }
 
+// Err is why the reader has ended; nil while it reads.
+func (b *Bus) Err() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.err
+}
+
 // Len is the number of events seen so far: the position to wait from.
 func (b *Bus) Len() int {
 	b.mu.Lock()

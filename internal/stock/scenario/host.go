@@ -83,13 +83,23 @@ func (h *host) startMaster(ctx context.Context) error {
 		if _, err := os.Stat(filepath.Join(sockets, "publish_pull.ipc")); err != nil {
 			return err
 		}
-		bus, err := h.bench.dial(ctx, filepath.Join(sockets, "master_event_pub.ipc"))
-		if err != nil {
-			return err
-		}
-		h.bus = bus
-		return nil
+		h.bus = nil
+		return h.listen(ctx)
 	})
+}
+
+// listen connects to the event bus unless it is connected. A connection made while a killed master comes up
+// again may be cut once more by it.
+func (h *host) listen(ctx context.Context) error {
+	if h.bus != nil && h.bus.Err() == nil {
+		return nil
+	}
+	bus, err := h.bench.dial(ctx, filepath.Join(stock.SockDir(h.root), "master_event_pub.ipc"))
+	if err != nil {
+		return err
+	}
+	h.bus = bus
+	return nil
 }
 
 // answers tells whether both ports accept connections.

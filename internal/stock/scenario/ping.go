@@ -27,6 +27,9 @@ func (h *host) complete(ctx context.Context, software stock.Software, ids ...str
 
 // returned publishes one job with --async and waits for the return events of the ids.
 func (h *host) returned(ctx context.Context, software stock.Software, target string, patience time.Duration, ids ...string) error {
+	if err := h.listen(ctx); err != nil {
+		return err
+	}
 	position := h.bus.Len()
 	result, err := h.bench.run(ctx, software, stock.Command, h.configDir, "--async", target, "test.ping")
 	if err != nil {
