@@ -83,7 +83,7 @@ fuzz: deps ## every fuzz target, FUZZTIME (60s) each
 bench: deps ## Go benchmarks; BENCH=pattern, BENCHTIME=1s
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
 
-interop: deps ## every scenario against the stock releases in STOCK_SALT
+interop: build ## every scenario against the stock releases in STOCK_SALT
 	$(GO) run ./internal/stock/cmd/interop
 
 stats: ## lines of code and tests per package
