@@ -1,6 +1,8 @@
 package master
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 
@@ -240,7 +242,7 @@ func (m *Master) authAcceptLoad(req *wire.AuthRequest, key *pki.PublicKey, enc p
 		return nil, errors.New("accepted without a usable key")
 	}
 	epoch := m.shared.Current()
-	session, err := m.sessions.Cipher(req.ID)
+	session, err := m.sessions.Load().Cipher(req.ID)
 	if err != nil {
 		return nil, fmt.Errorf("session key: %w", err)
 	}
@@ -250,18 +252,32 @@ func (m *Master) authAcceptLoad(req *wire.AuthRequest, key *pki.PublicKey, enc p
 	if accept.PubSig, err = m.masterKeys.PubKeySignature(sig); err != nil {
 		return nil, fmt.Errorf("signature of the master key: %w", err)
 	}
+	var challenge []byte // auth_mode 2: the token that goes back with the key
 	if len(req.Token) > 0 {
 		// A token that does not decrypt was made for another master key. Stock answers without a
 		// token, and the minion then says so in its log; so do we.
-		if token, err := m.masterKeys.Master.Decrypt(enc, req.Token); err == nil {
+		token, err := m.masterKeys.Master.Decrypt(enc, req.Token)
+		switch {
+		case err == nil && m.cfg.Load().AuthMode >= 2:
+			challenge = token
+		case err == nil:
 			if accept.Token, err = key.Encrypt(enc, token); err != nil {
 				return nil, fmt.Errorf("encrypt the token: %w", err)
 			}
-		} else {
+		default:
 			m.limited.Warn("Sign-in token was made for another master key", "minion", req.ID)
 		}
 	}
-	if accept.AES, err = key.Encrypt(enc, []byte(epoch.KeyString)); err != nil {
+	secret := epoch.KeyString
+	if m.cfg.Load().AuthMode >= 2 && challenge != nil {
+		// The token rides behind the key, and the block covers both: one private operation per sign-in.
+		secret += "_|-" + string(challenge)
+		sum := sha256.Sum256([]byte(secret))
+		if accept.Sig, err = m.masterKeys.Master.SignX931(hex.AppendEncode(nil, sum[:])); err != nil {
+			return nil, fmt.Errorf("sign the AES key: %w", err)
+		}
+	}
+	if accept.AES, err = key.Encrypt(enc, []byte(secret)); err != nil {
 		return nil, fmt.Errorf("encrypt the AES key: %w", err)
 	}
 	if accept.Session, err = key.Encrypt(enc, []byte(session.KeyString())); err != nil {

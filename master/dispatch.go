@@ -94,7 +94,7 @@ func (m *Master) openBox(env wire.Envelope) ([]byte, *pki.Cipher, error) {
 	if err := pki.CheckID(env.ID); err != nil {
 		return nil, nil, err
 	}
-	current, previous, ok := m.sessions.Lookup(env.ID)
+	current, previous, ok := m.sessions.Load().Lookup(env.ID)
 	if !ok {
 		return nil, nil, fmt.Errorf("no session for %q", env.ID)
 	}

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -16,25 +15,19 @@ import (
 	"github.com/saltern-io/saltern/pki"
 )
 
-// presenceWindow is how long a minion counts as present after its last proven request.
-const presenceWindow = 10 * time.Minute
-
 // maintain does the periodic work every loop_interval: rotation of the AES key, expiry of jobs and
 // sessions, presence events. A failing task is logged and tried again in the next round.
 func (m *Master) maintain(ctx context.Context) error {
-	interval := m.cfg.Load().LoopInterval
-	if interval <= 0 {
-		interval = time.Minute
-	}
-	ticker := time.NewTicker(interval)
-	defer ticker.Stop()
+	timer := time.NewTimer(m.loopInterval())
+	defer timer.Stop()
 	var present []string
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-ticker.C:
+		case <-timer.C:
 		}
+		timer.Reset(m.loopInterval())
 		tasks := []struct {
 			name string
 			run  func() error
@@ -48,10 +41,16 @@ func (m *Master) maintain(ctx context.Context) error {
 				m.log.Error("Maintenance failed", "task", task.name, "err", err)
 			}
 		}
-		if m.cfg.Load().PresenceEvents {
-			present = m.firePresence(present)
-		}
+		present = m.watchPresence(present)
 	}
+}
+
+// loopInterval is the option of that name, read anew for every round.
+func (m *Master) loopInterval() time.Duration {
+	if interval := m.cfg.Load().LoopInterval; interval > 0 {
+		return interval
+	}
+	return time.Minute
 }
 
 // rotateIfDue rotates on the dropfile that salt-key writes, and by age
@@ -63,7 +62,7 @@ func (m *Master) rotateIfDue() error {
 		return err
 	}
 	switch {
-	case dropped:
+	case dropped || m.revoked.Swap(false):
 		// A key was deleted: its holder must not go on reading with the previous AES key.
 		return m.rotate(pki.RotateOptions{DropPrevious: true}, "a key was deleted or rejected")
 	case cfg.PublishSession > 0 && m.now().Sub(m.shared.Current().Created) >= cfg.PublishSession:
@@ -123,7 +122,7 @@ func (m *Master) rotate(opts pki.RotateOptions, why string) error {
 // job.
 func (m *Master) pingAll() error {
 	load := wire.NewMap("cmd", "publish", "tgt", "*", "fun", "test.ping", "arg", []any{}, "tgt_type", "glob",
-		"ret", "", "jid", m.jids.Next(), "user", m.cfg.Load().User)
+		"ret", "", "jid", m.nextJID(), "user", m.cfg.Load().User)
 	j, err := newJob(load)
 	if err != nil {
 		return err
@@ -138,19 +137,26 @@ func (m *Master) pingAll() error {
 	return m.send(j, payload)
 }
 
+// storeKeep is the age that the store itself knows. What it is asked to expire is moved by the
+// difference to keep_jobs_seconds, because that option may change while the store is open.
+const storeKeep = time.Second
+
+// expireJobs drops jobs that were not written to for keep_jobs_seconds; 0 keeps them for ever.
 func (m *Master) expireJobs() error {
-	_, err := m.jobs.Expire(m.now())
-	if keep := m.cfg.Load().KeepJobs; keep > 0 {
-		_, dirErr := m.loads.Expire(m.now(), keep)
-		err = errors.Join(err, dirErr)
+	keep := m.cfg.Load().KeepJobs
+	if keep <= 0 {
+		return nil
 	}
-	return err
+	_, err := m.jobs.Expire(m.now().Add(storeKeep - keep))
+	_, dirErr := m.loads.Expire(m.now(), keep)
+	return errors.Join(err, dirErr)
 }
 
 // pruneSessions removes session keys whose minion is no longer accepted: salt-key may have deleted
 // the key behind our back.
 func (m *Master) pruneSessions() error {
-	ids, err := m.sessions.IDs()
+	sessions := m.sessions.Load()
+	ids, err := sessions.IDs()
 	if err != nil {
 		return err
 	}
@@ -165,31 +171,9 @@ func (m *Master) pruneSessions() error {
 	var errs []error
 	for _, id := range ids {
 		if !keep[id] {
-			errs = append(errs, m.sessions.Delete(id))
+			errs = append(errs, sessions.Delete(id))
 			m.presence.forget(id)
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// firePresence fires the presence events (spec: event-bus §6.4) and returns the new list.
-func (m *Master) firePresence(before []string) []string {
-	now := m.presence.since(m.now().Add(-presenceWindow))
-	fresh, lost := difference(now, before), difference(before, now)
-	if len(fresh)+len(lost) > 0 {
-		m.fire(event.TagPresenceChange, wire.NewMap("new", anyList(fresh), "lost", anyList(lost)))
-	}
-	m.fire(event.TagPresencePresent, wire.NewMap("present", anyList(now)))
-	return now
-}
-
-// difference is what stands in the sorted list a and not in the sorted list b.
-func difference(a, b []string) []string {
-	var out []string
-	for _, id := range a {
-		if _, found := slices.BinarySearch(b, id); !found {
-			out = append(out, id)
-		}
-	}
-	return out
 }

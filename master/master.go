@@ -28,7 +28,7 @@ type Master struct {
 	keys       *pki.DirStore
 	masterKeys *pki.MasterKeys
 	shared     *pki.SharedKey
-	sessions   *pki.Sessions
+	sessions   atomic.Pointer[pki.Sessions] // replaced when its lifetime is changed
 	autosign   atomic.Pointer[pki.Autosign]
 	authLocks  *stripes
 	local      *localKeys
@@ -38,6 +38,7 @@ type Master struct {
 	minions *minioncache.Cache
 	syndics *syndicRegistry
 	jids    *jid.Generator
+	ends    *endTimes
 
 	bus    *event.Bus
 	events *event.Server
@@ -49,6 +50,7 @@ type Master struct {
 
 	publisher publisher
 	presence  *presence
+	revoked   atomic.Bool // a minion gave up its key: rotate in the next round
 	stats     counters
 
 	ready    chan struct{}
@@ -101,7 +103,7 @@ func (m *Master) run(ctx context.Context) error {
 	defer stopBack()
 
 	var fronts, backs sync.WaitGroup
-	failures := make(chan error, 5)
+	failures := make(chan error, 6) // one per part
 	start := func(wg *sync.WaitGroup, ctx context.Context, name string, run func(context.Context) error) {
 		wg.Go(func() {
 			if err := run(ctx); err != nil && !errors.Is(err, context.Canceled) {
@@ -112,6 +114,7 @@ func (m *Master) run(ctx context.Context) error {
 	}
 	start(&backs, back, "event bus", m.events.Run)
 	start(&backs, back, "publish socket", m.pubs.Run)
+	start(&backs, back, "end times", m.ends.run)
 	start(&fronts, front, "request socket", m.reqs.Run)
 	start(&fronts, front, "maintenance", m.maintain)
 	start(&fronts, front, "job cache", m.watchStore)
@@ -165,6 +168,11 @@ func (m *Master) Reload(cfg *config.Master) (needRestart []string) {
 	next, needRestart := config.Reloaded(old, cfg)
 	m.cfg.Store(next)
 	m.wireAutosign(next)
+	if sessionLife(old) != sessionLife(next) {
+		if err := m.wireSessions(next); err != nil {
+			m.log.Error("Lifetime of session keys not changed", "err", err)
+		}
+	}
 	return needRestart
 }
 

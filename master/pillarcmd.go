@@ -24,15 +24,16 @@ func (m *Master) pillar(r *request) ([]byte, error) {
 		return valueEmptyMap, nil // the private reply refuses; nothing is stored for a stranger
 	}
 	cfg := m.cfg.Load()
-	if !cfg.MinionDataCache {
-		return valueEmptyMap, nil
-	}
 	// grains.id is the proven id, whatever the minion put there.
 	named, err := wire.DecodeMap(grains, wire.Wire, wire.LoadLimits)
 	if err != nil {
 		return nil, err
 	}
 	named.Set("id", r.id)
+	m.presence.learn(r.id, named)
+	if !cfg.MinionDataCache {
+		return valueEmptyMap, nil
+	}
 	if grains, err = wire.Encode(named, wire.Wire); err != nil {
 		return nil, err
 	}

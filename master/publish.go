@@ -3,6 +3,8 @@ package master
 import (
 	"context"
 	"fmt"
+	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -54,7 +56,8 @@ func (m *Master) publish(r *request) ([]byte, error) {
 	cfg := m.cfg.Load()
 	blacklist := access.Blacklist{Users: cfg.PublisherACLBlacklist.Users, Modules: cfg.PublisherACLBlacklist.Modules}
 	if blacklist.Forbids(j.user, j.funs) {
-		m.log.Warn("Publication refused by publisher_acl_blacklist", "user", j.user, "fun", j.funs)
+		m.stats.publishRefused.Add(1)
+		m.limited.Warn("Publication refused by publisher_acl_blacklist", "user", printable(j.user), "fun", printable(j.funs[0]))
 		return wire.AuthorizationError, nil
 	}
 	if !m.publisherProven(load, j) {
@@ -76,7 +79,7 @@ func (m *Master) publish(r *request) ([]byte, error) {
 		return wire.PublishReply{Err: wire.UnresolvedTarget(j.tgt)}.Append(nil), nil
 	}
 	if j.jid == "" {
-		j.jid = m.jids.Next()
+		j.jid = m.nextJID()
 	}
 	load.Set("jid", j.jid)
 	payload := m.payload(j, cfg.OrderMasters, cfg.MasterID)
@@ -121,11 +124,24 @@ func newJob(load *wire.Map) (*job, error) {
 	}
 	j.nocache = j.kwargs.Bool("nocache")
 	if list, ok := j.kwargs.Get("auth_list"); ok {
-		rights, _ := list.([]any)
+		rights, ok := list.([]any)
+		if !ok && list != nil {
+			return nil, fmt.Errorf("publish: auth_list of type %T", list) // never taken for "no limits"
+		}
 		j.rights, j.limited = rights, len(rights) > 0
 		j.kwargs.Delete("auth_list")
 	}
 	return j, nil
+}
+
+// nextJID makes a job id that no other call gets. unique_jid appends the process, for several masters
+// whose jobs meet in one place (spec: master-functions §5).
+func (m *Master) nextJID() string {
+	id := m.jids.Next()
+	if m.cfg.Load().UniqueJID {
+		id += "_" + strconv.Itoa(os.Getpid())
+	}
+	return id
 }
 
 // usableJID accepts what stock makes, and other names that are safe in a tag and a record.
@@ -168,8 +184,8 @@ func (m *Master) publisherProven(load *wire.Map, j *job) bool {
 
 // stripCredentials removes what must reach neither the job cache nor an event.
 func stripCredentials(load, kwargs *wire.Map) {
-	load.Delete("key")
 	for _, secret := range []string{"key", "token", "password"} {
+		load.Delete(secret)
 		kwargs.Delete(secret)
 	}
 }
@@ -314,6 +330,11 @@ func (m *Master) saveJob(j *job) {
 	}
 	if err := m.loads.SaveLoad(j.jid, load, j.minions); err != nil {
 		m.log.Error("Job load not written to the job directory", "jid", j.jid, "err", err)
+	}
+	if j.nocache {
+		if err := m.loads.MarkNoCache(j.jid); err != nil {
+			m.log.Error("Job not marked in the job directory", "jid", j.jid, "err", err)
+		}
 	}
 }
 

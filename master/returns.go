@@ -3,7 +3,6 @@ package master
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/saltern-io/saltern/internal/event"
 	"github.com/saltern-io/saltern/internal/wire"
@@ -13,6 +12,9 @@ import (
 
 // standaloneJID marks a return that belongs to no publication: salt-call, schedules.
 const standaloneJID = "req"
+
+// uncachedJID is the job id of returns that nobody keeps.
+const uncachedJID = "nocache"
 
 // minionReturn takes `_return` (spec: master-functions §2.4). The return is stored by the job
 // cache's group commit; then its event is fired, then the minion gets its acknowledgement. What is
@@ -55,6 +57,9 @@ func (m *Master) minionReturn(r *request) ([]byte, error) {
 			m.stats.duplicates.Add(1)
 			m.limited.Debug("Return was here before", "jid", ret.JID, "minion", ret.ID)
 		}
+		if !o.Duplicate && m.cfg.Load().JobCacheStoreEndtime {
+			m.ends.note(ret.JID, m.now())
+		}
 		m.bus.Fire(append([]event.Event{ev}, failures...)...)
 		r.raw.Reply(answer)
 	})
@@ -83,12 +88,12 @@ func (m *Master) returnEvent(ret *wire.Return, stamp string) event.Event {
 // keepsReturns tells whether a return goes into the job cache at all.
 func (m *Master) keepsReturns(ret wire.Return) bool {
 	cfg := m.cfg.Load()
-	return cfg.JobCache && cfg.ExtJobCache == "" && !ret.NoCache
+	return cfg.JobCache && cfg.ExtJobCache == "" && !ret.NoCache && ret.JID != uncachedJID
 }
 
 // adoptStandalone gives a return without a job its own job (spec: master-functions §2.4 step 3).
 func (m *Master) adoptStandalone(ret wire.Return) (wire.Return, error) {
-	id := m.jids.Next()
+	id := m.nextJID()
 	raw := ret.RewriteRequested(nil, id)
 	job := jobcache.Job{JID: id, Load: raw, Minions: []string{ret.ID}, NoCache: ret.NoCache}
 	if err := m.jobs.SaveLoad(context.Background(), job); err != nil {
@@ -121,70 +126,4 @@ func (m *Master) returnSignatureGood(ret wire.Return) (bool, error) {
 	}
 	m.limited.Warn("Return with a bad signature", "minion", ret.ID, "dropped", cfg.DropMessagesSignatureFail)
 	return !cfg.DropMessagesSignatureFail && !cfg.RequireMinionSignMessages, nil
-}
-
-// stateFailures are the events per failed state of a state run (spec: event-bus §6.1, 6 and 7).
-func (m *Master) stateFailures(ret wire.Return) []event.Event {
-	if !m.cfg.Load().StateEvents || !failedStateRun(&ret) {
-		return nil
-	}
-	load, err := wire.DecodeMap(ret.Raw, wire.Wire, wire.LoadLimits)
-	if err != nil {
-		return nil
-	}
-	fun := load.Str("fun")
-	states := load.Map("return")
-	if states == nil || (fun != "state.highstate" && fun != "state.sls") {
-		return nil
-	}
-	retcode, _ := load.Get("retcode")
-	user, _ := load.Get("user")
-	var out []event.Event
-	for key, v := range states.All() {
-		chunk, ok := v.(*wire.Map)
-		if !ok {
-			continue
-		}
-		if result, has := chunk.Get("result"); !has || result != false {
-			continue
-		}
-		name, _ := key.(string)
-		call := stateCall(name)
-		data := chunk.Clone()
-		data.Set("retcode", retcode)
-		if ev, err := event.New(call, data, m.now()); err == nil {
-			out = append(out, ev)
-		}
-		data.Set("jid", ret.JID)
-		data.Set("id", ret.ID)
-		data.Set("success", false)
-		data.Set("return", "Error: "+call)
-		data.Set("fun", fun)
-		data.Set("user", user)
-		if ev, err := event.New(event.TagStateError(ret.JID, ret.ID, fun), data, m.now()); err == nil {
-			out = append(out, ev)
-		}
-	}
-	return out
-}
-
-// stateCall is `<module>.<function>` of a state key `mod_|-ID_|-name_|-fun`.
-func stateCall(key string) string {
-	parts := strings.Split(key, "_|-")
-	if len(parts) < 2 {
-		return key
-	}
-	return parts[0] + "." + parts[len(parts)-1]
-}
-
-// failedStateRun reports whether the return is of a state run with a non-zero retcode. Other
-// functions that run states, state.apply among them, fire no events in stock either.
-func failedStateRun(ret *wire.Return) bool {
-	switch ret.FunName() {
-	case "state.highstate", "state.sls":
-	default:
-		return false
-	}
-	code, ok := wire.Int(ret.Retcode)
-	return ok && code != 0
 }

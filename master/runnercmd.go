@@ -24,7 +24,7 @@ func (m *Master) runnerRequest(r *request) ([]byte, error) {
 	if err != nil || refusal != nil {
 		return refusal, err
 	}
-	id := m.jids.Next()
+	id := m.nextJID()
 	tag := "salt/run/" + id
 	data := wire.NewMap("fun", "runner."+fun, "jid", id, "user", load.Str("user"), "fun_args", []any{})
 	m.fire(tag+"/new", data.Clone())
@@ -40,7 +40,7 @@ func (m *Master) wheelRequest(r *request) ([]byte, error) {
 	if err != nil || refusal != nil {
 		return refusal, err
 	}
-	id := m.jids.Next()
+	id := m.nextJID()
 	tag := "salt/wheel/" + id
 	data := wire.NewMap("fun", "wheel."+fun, "jid", id, "tag", tag, "user", load.Str("user"))
 	m.fire(tag+"/new", data.Clone())
@@ -80,16 +80,23 @@ func (m *Master) controlLoad(r *request) (load *wire.Map, fun string, refusal []
 
 // revokeAuth answers `revoke_auth`: the minion gives up its own key (spec: master-functions §2.7).
 func (m *Master) revokeAuth(r *request) ([]byte, error) {
-	if !m.cfg.Load().AllowMinionKeyRevoke {
-		return r.load, nil // as stock: the load comes back
-	}
 	load, err := r.loadMap()
 	if err != nil {
 		return nil, err
 	}
+	if !m.cfg.Load().AllowMinionKeyRevoke {
+		load.Delete("tok")
+		load.Delete("nonce")
+		return wire.Encode(load, wire.Wire) // as stock: the load comes back
+	}
 	answer := r.seal(valueTrue)
 	if err := m.dropMinion(r.id, load.Bool("preserve_minion_cache")); err != nil {
 		return nil, err
+	}
+	// In the next round and not now: a minion that is accepted by itself could have the whole fleet
+	// sign in again as often as it likes.
+	if m.cfg.Load().RotateAESKey {
+		m.revoked.Store(true)
 	}
 	m.fire(event.TagKey, wire.NewMap("result", true, "act", "delete", "id", r.id))
 	r.raw.Reply(answer)

@@ -71,7 +71,7 @@ func (m *Master) frames(j *job, envelope []byte) [][][]byte {
 	default:
 		return [][][]byte{{[]byte("broadcast"), envelope}}
 	}
-	if len(j.minions) == 0 && !cfg.OrderMasters {
+	if len(j.minions) == 0 {
 		return [][][]byte{{[]byte("broadcast"), envelope}}
 	}
 	out := make([][][]byte, 0, len(j.minions)+1)

@@ -19,11 +19,10 @@ func (m *Master) syndicReturn(r *request) ([]byte, error) {
 	}
 	answer := r.seal(valueNil)
 	var batch []jobcache.Return
-	var events []event.Event
+	var events [][]event.Event // per return
 	stamp := event.Stamp(m.now())
 	for _, item := range items {
-		// At level 3 the sender is proven; the id inside each item must be the sender's own.
-		if r.level >= 3 && item.ID != r.id || pki.CheckID(item.ID) != nil || !usableJID(item.JID) || item.JID == "" {
+		if !m.mayRelay(r, item.ID) || !usableJID(item.JID) || item.JID == "" {
 			m.limited.Warn("Syndic return refused", "minion", r.id, "syndic", printable(item.ID))
 			continue
 		}
@@ -31,16 +30,16 @@ func (m *Master) syndicReturn(r *request) ([]byte, error) {
 		m.adoptSyndicLoad(item)
 		for _, minion := range item.Minions {
 			ret, err := wire.ParseReturn(item.AppendReturn(nil, minion))
-			if err != nil || pki.CheckID(ret.ID) != nil {
+			if err != nil || pki.CheckID(ret.ID) != nil || !m.relayedSignatureGood(ret) {
 				continue
 			}
-			ev := m.returnEvent(&ret, stamp)
+			fired := append([]event.Event{m.returnEvent(&ret, stamp)}, m.stateFailures(ret)...)
 			if !m.keepsReturns(ret) {
-				m.bus.Fire(ev)
+				m.bus.Fire(fired...)
 				continue
 			}
 			batch = append(batch, jobcache.Return{JID: ret.JID, MinionID: ret.ID, Body: ret.AppendStored(nil)})
-			events = append(events, ev)
+			events = append(events, fired)
 		}
 	}
 	m.stats.syndicReturns.Add(int64(len(batch)))
@@ -48,7 +47,7 @@ func (m *Master) syndicReturn(r *request) ([]byte, error) {
 		return valueNil, nil
 	}
 	m.jobs.SaveReturns(batch, func(outcomes []jobcache.Outcome) {
-		fresh := events[:0]
+		var fresh []event.Event
 		for i, o := range outcomes {
 			if o.Err != nil {
 				m.stats.failed.Add(1)
@@ -60,12 +59,36 @@ func (m *Master) syndicReturn(r *request) ([]byte, error) {
 				m.stats.duplicates.Add(1)
 				continue // a batch sent again must not double the events
 			}
-			fresh = append(fresh, events[i])
+			if m.cfg.Load().JobCacheStoreEndtime {
+				m.ends.note(batch[i].JID, m.now())
+			}
+			fresh = append(fresh, events[i]...)
 		}
 		m.bus.Fire(fresh...)
 		r.raw.Reply(answer)
 	})
 	return nil, errLater
+}
+
+// mayRelay reports whether the sender of a request may speak as the syndic of one item. At level 3 the
+// sender is proven and that is who it must be; below, any minion has the key that the request is
+// sealed with, and the syndic's id must at least be an accepted one.
+func (m *Master) mayRelay(r *request, syndic string) bool {
+	if r.level >= 3 {
+		return syndic == r.id && pki.CheckID(syndic) == nil
+	}
+	entry, err := m.keys.Lookup(syndic)
+	return err == nil && entry.State == pki.Accepted
+}
+
+// relayedSignatureGood applies the policy of signed returns to a relayed one, as stock does: a minion
+// must not get round require_minion_sign_messages by calling itself a syndic.
+func (m *Master) relayedSignatureGood(ret wire.Return) bool {
+	if !m.cfg.Load().RequireMinionSignMessages && ret.Sig == nil {
+		return true
+	}
+	ok, err := m.returnSignatureGood(ret)
+	return ok && err == nil
 }
 
 // adoptSyndicLoad stores the job's load that a syndic sends along, when the job is not known here:

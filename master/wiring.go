@@ -62,18 +62,33 @@ func (m *Master) wireKeys(cfg *config.Master) error {
 		return fmt.Errorf("open the shared key: %w", err)
 	}
 	m.onClose("shared key", m.shared.Close)
-	sessionTTL := cfg.RequestServerAESSession
-	if sessionTTL == 0 {
-		sessionTTL = cfg.PublishSession
-	}
-	if m.sessions, err = pki.OpenSessions(filepath.Join(cfg.CacheDir, "sessions"), sessionTTL); err != nil {
-		return fmt.Errorf("open the session keys: %w", err)
+	if err := m.wireSessions(cfg); err != nil {
+		return err
 	}
 	m.wireAutosign(cfg)
 	m.authLocks = newStripes()
 	m.presence = newPresence()
 	m.local, err = openLocalKeys(cfg.CacheDir, cfg.User)
 	return err
+}
+
+// wireSessions opens the session keys. The files are the truth, so that opening them again, with
+// another lifetime, costs no minion its session.
+func (m *Master) wireSessions(cfg *config.Master) error {
+	sessions, err := pki.OpenSessions(filepath.Join(cfg.CacheDir, "sessions"), sessionLife(cfg))
+	if err != nil {
+		return fmt.Errorf("open the session keys: %w", err)
+	}
+	m.sessions.Store(sessions)
+	return nil
+}
+
+// sessionLife is how old a session key may become; 0 is for ever.
+func sessionLife(cfg *config.Master) time.Duration {
+	if cfg.RequestServerAESSession > 0 {
+		return cfg.RequestServerAESSession
+	}
+	return cfg.PublishSession
 }
 
 // wireAutosign puts the acceptance rules in force; they may change while the master runs.
@@ -87,7 +102,7 @@ func (m *Master) wireAutosign(cfg *config.Master) {
 
 func (m *Master) wireStores(cfg *config.Master) error {
 	var err error
-	m.jobs, err = jobcache.Open(cfg.JobCacheDir, jobcache.Options{Keep: cfg.KeepJobs, Log: m.log, Clock: m.now})
+	m.jobs, err = jobcache.Open(cfg.JobCacheDir, jobcache.Options{Keep: storeKeep, Log: m.log, Clock: m.now})
 	if err != nil {
 		return fmt.Errorf("open the job cache: %w", err)
 	}
@@ -100,11 +115,12 @@ func (m *Master) wireStores(cfg *config.Master) error {
 		return err
 	}
 	m.jids = jid.NewGenerator(m.now)
+	m.ends = newEndTimes(m.jobs, m.log)
 	return nil
 }
 
 func (m *Master) wireBus(cfg *config.Master) error {
-	m.bus = event.NewBus(event.BusConfig{Log: m.log})
+	m.bus = event.NewBus(event.BusConfig{QueueBytes: int(cfg.IPCWriteBuffer), Log: m.log})
 	framing, err := event.ParseFraming(cfg.EventBusFraming)
 	if err != nil {
 		return fmt.Errorf("saltern_event_bus_framing: %w", err)
@@ -211,7 +227,7 @@ func keepalive(cfg *config.Master) transport.KeepaliveOptions {
 // otherwise, what it told about itself.
 func (m *Master) dropMinion(id string, keepCache bool) error {
 	err := m.keys.Delete(id, pki.Accepted)
-	err = errors.Join(err, m.sessions.Delete(id), m.syndics.forget(id))
+	err = errors.Join(err, m.sessions.Load().Delete(id), m.syndics.forget(id))
 	if !keepCache {
 		err = errors.Join(err, m.minions.Forget(id))
 	}

@@ -65,6 +65,6 @@ var displayOptions = []Option{
 var salternOptions = []Option{
 	{Name: "saltern_event_bus_framing", Type: Str, Default: "auto", Verdict: Honoured, About: "framing of the event publish socket: auto, bare or length (stock 3006.26 and later of that line)"},
 	{Name: "saltern_max_msg_bytes", Type: Int, Default: "104857600", Verdict: Honoured, About: "largest message the sockets take"},
-	{Name: "saltern_drain_timeout", Type: Float, Default: "10", Verdict: Honoured, Reload: Live, Unit: Seconds, About: "how long requests in flight may finish after SIGTERM"},
+	{Name: "saltern_drain_timeout", Type: Float, Default: "10", Verdict: Honoured, Unit: Seconds, About: "how long requests in flight may finish after SIGTERM"},
 	{Name: "saltern_jobcache_dir", Type: Str, Default: "''", Verdict: Honoured, Path: UnderRoot, About: "job store; default cachedir/saltern/jobs"},
 }

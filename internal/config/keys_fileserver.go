@@ -19,7 +19,7 @@ var fileserverOptions = []Option{
 	{Name: "top_file_merging_strategy", Type: Str, Default: "'merge'", Verdict: Honoured, Reload: Live, About: "sent to minions"},
 	{Name: "env_order", Type: List, Default: "[]", Verdict: Honoured, Reload: Live, About: "sent to minions"},
 	{Name: "default_top", Type: Str, Default: "'base'", Verdict: Honoured, Reload: Live, About: "sent to minions"},
-	{Name: "saltenv", Type: None | Str, Default: "~", Verdict: Honoured, Reload: Live, About: "sent to minions"},
+	{Name: "saltenv", Type: None | Str, Default: "~", Verdict: Accepted, About: "environment of the master's own tools; minions use their own"},
 	{Name: "lock_saltenv", Type: Bool, Default: "false", Verdict: Planned, About: "sent to minions"},
 	{Name: "master_tops", Type: Dict, Default: "{}", Verdict: Accepted, About: "external tops plug-ins; answer {} when none"},
 	{Name: "master_tops_first", Type: Bool, Default: "false", Verdict: Accepted, About: "with master_tops"},

@@ -10,7 +10,7 @@ var identityOptions = []Option{
 	{Name: "cachedir", Type: Str, Default: "'/var/cache/salt/master'", Verdict: Honoured, Path: UnderRoot, About: "master cache root"},
 	{Name: "extension_modules", Type: Any, Default: "'/var/cache/salt/master/extmods'", Verdict: Accepted, Path: UnderRoot, About: "sync'd Python extensions; not relative to a changed cachedir"},
 	{Name: "pidfile", Type: Str, Default: "'/var/run/salt-master.pid'", Verdict: Honoured, Path: UnderRoot, About: "daemon pid file"},
-	{Name: "verify_env", Type: Bool, Default: "true", Verdict: Honoured, About: "create directories, fix owners, verify log file"},
+	{Name: "verify_env", Type: Bool, Default: "true", Verdict: Accepted, About: "create directories, fix owners, verify log file; always done"},
 	{Name: "permissive_pki_access", Type: Bool, Default: "false", Verdict: Honoured, About: "group access to the key store"},
 	{Name: "sqlite_queue_dir", Type: Str, Default: "'/var/cache/salt/master/queues'", Verdict: Accepted, Path: UnderRoot, About: "queue runner database directory; create it, do not use it"},
 	{Name: "module_dirs", Type: List, Default: "[]", Verdict: Silent, About: "Python plug-in path"},
