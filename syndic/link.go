@@ -40,7 +40,10 @@ func (u *Upstream) serve(ctx context.Context, creds *credentials) error {
 	start(func(ctx context.Context) error { return u.takePublications(ctx, sub.Messages()) })
 	start(u.sendBatches)
 	start(func(ctx context.Context) error {
-		l := link{u: u, port: port, fresh: true, wait: newBackoff(100*time.Millisecond, 2*time.Second)}
+		l := link{
+			u: u, port: port, fresh: true, wait: newBackoff(100*time.Millisecond, 2*time.Second),
+			away: newBackoff(awayCheck, awayCheckMax),
+		}
 		return l.watch(ctx, sub.Links())
 	})
 	wg.Go(func() { u.askPillar(ctx) })
@@ -61,15 +64,20 @@ type link struct {
 	u         *Upstream
 	port      int
 	connected bool
-	fresh     bool // the credentials belong to this connection
-	wait      *backoff
+	fresh     bool     // the credentials belong to this connection
+	wait      *backoff // between sign-ins of a connection that is back
+	away      *backoff // between looks for a port that has moved
 }
 
-// awayCheck is how often a link without a subscription looks whether the publish port has moved.
-const awayCheck = 5 * time.Second
+// A link without a subscription looks whether the publish port has moved after awayCheck, later more
+// rarely.
+const (
+	awayCheck    = 2 * time.Second
+	awayCheckMax = 30 * time.Second
+)
 
 func (l *link) watch(ctx context.Context, links <-chan transport.LinkEvent) error {
-	check := time.NewTimer(awayCheck)
+	check := time.NewTimer(l.away.delay())
 	defer check.Stop()
 	for {
 		select {
@@ -80,6 +88,9 @@ func (l *link) watch(ctx context.Context, links <-chan transport.LinkEvent) erro
 				return nil // the subscriber says why
 			}
 			if !l.changed(e) {
+				if e.Kind == transport.LinkDisconnected {
+					check.Reset(l.away.delay())
+				}
 				continue
 			}
 		case <-check.C:
@@ -121,15 +132,16 @@ func (l *link) settle(ctx context.Context) (next time.Duration, err error) {
 		case err != nil && l.connected:
 			return l.wait.delay(), nil
 		case err != nil:
-			return awayCheck, nil
+			return l.away.delay(), nil
 		case u.publishPort(creds) != l.port:
 			return 0, errPortMoved
 		}
 	}
 	l.wait.reset()
 	if !l.connected {
-		return awayCheck, nil
+		return l.away.delay(), nil
 	}
+	l.away.reset()
 	if l.fresh && LinkState(u.state.Load()) == LinkServing {
 		return time.Hour, nil // nothing to look for until the connection changes
 	}
