@@ -51,6 +51,14 @@ func (w *mapWriter) null(k string) {
 	w.dst = AppendNil(w.dst)
 }
 
+// trueIf writes a mark that is absent when it does not hold.
+func (w *mapWriter) trueIf(k string, v bool) {
+	if v {
+		w.key(k)
+		w.dst = AppendBool(w.dst, true)
+	}
+}
+
 // raw writes a checked span as it is; an empty span becomes nil.
 func (w *mapWriter) raw(k string, v []byte) {
 	w.key(k)

@@ -18,6 +18,8 @@ type EventItem struct {
 	Tag  string
 	Data []byte // raw span; nil when the item has no data, then the item itself is the data
 	Raw  []byte // the item
+	// Origin is the raw span of KeyOrigin, nil when absent; written by AppendLoad when not nil.
+	Origin []byte
 }
 
 // ParseMinionEvent checks a load against LoadLimits and finds its events. Items that are no maps or have no tag are left out. A load
@@ -70,6 +72,8 @@ func eventItems(list []byte) ([]EventItem, error) {
 				e.Tag = string(rawText(it.val))
 			case "data":
 				e.Data = it.val
+			case KeyOrigin:
+				e.Origin = it.val
 			}
 		}
 		if e.Tag != "" {
@@ -147,6 +151,7 @@ func (r MinionEventRequest) AppendLoad(dst []byte, p Proof) ([]byte, error) {
 			item := beginMap(w.dst, Wire)
 			item.raw("data", e.Data)
 			item.str("tag", e.Tag)
+			item.rawIf(KeyOrigin, e.Origin)
 			w.dst = item.end()
 		}
 	} else {

@@ -10,6 +10,11 @@ type PublishReply struct {
 	Missing []string // named in the target, but not accepted
 	Err     string   // message; "" on success
 	ErrName string   // AuthenticationError, AuthorizationError …; "" when nobody matched
+	// Complete: nobody but Minions will return, those behind syndics included. Written only when true; stock
+	// clients do not look at it.
+	Complete bool
+	// Repeated: this master has published the job before and has not sent it again. Written only when true.
+	Repeated bool
 }
 
 // Append appends the reply as stock has it: {"error": {name, message}} with an ErrName, otherwise a clear envelope
@@ -34,6 +39,8 @@ func (r PublishReply) Append(dst []byte) []byte {
 	} else {
 		in.key("missing")
 		in.dst = AppendStrList(in.dst, r.Missing, Wire)
+		in.trueIf("complete", r.Complete)
+		in.trueIf("repeated", r.Repeated)
 	}
 	w.dst = in.end()
 	return w.end()
@@ -65,7 +72,10 @@ func ParsePublishReply(body []byte) (PublishReply, error) {
 	if load == nil {
 		return PublishReply{}, fmt.Errorf("%w: no load: %.80q", ErrReply, m.Str("msg"))
 	}
-	r := PublishReply{JID: load.Str("jid"), Minions: strs(load.List("minions")), Missing: strs(load.List("missing"))}
+	r := PublishReply{
+		JID: load.Str("jid"), Minions: strs(load.List("minions")), Missing: strs(load.List("missing")),
+		Complete: load.Bool("complete"), Repeated: load.Bool("repeated"),
+	}
 	if e, ok := load.Get("error"); ok {
 		x := replyError(e)
 		r.Err, r.ErrName = x.Err, x.ErrName
