@@ -45,15 +45,15 @@ func masterKey() *pki.PrivateKey { return pairs[2]() }
 // Minion is one minion as a test sees it: it signs in, seals requests as stock does and opens the
 // replies. It has no subscription and runs no jobs. Use it from one goroutine.
 type Minion struct {
-	ID       string
-	Level    wire.Level
-	Key      *pki.PrivateKey
-	EncAlgo  string // of sign-ins and private replies; "" for stock's default
-	SigAlgo  string
-	Shared   *pki.Cipher // after SignIn
-	Session  *pki.Cipher // after SignIn at level 3
-	Port     int         // the publish port, as announced
-	MasterID *pki.PublicKey
+	ID      string
+	Level   wire.Level
+	Key     *pki.PrivateKey
+	EncAlgo string // of sign-ins and private replies; "" for stock's default
+	SigAlgo string
+	Shared  *pki.Cipher    // after SignIn
+	Session *pki.Cipher    // after SignIn at level 3
+	Port    int            // the publish port, as announced
+	Master  *pki.PublicKey // after SignIn
 
 	client *transport.RequestClient
 	tok    []byte
@@ -198,7 +198,7 @@ func (m *Minion) adopt(t testing.TB, req wire.AuthRequest, reply wire.AuthReply)
 	if sum := sha256.Sum256(aes); err != nil || string(digest) != hex.EncodeToString(sum[:]) {
 		t.Fatalf("sign-in of %q: the block does not cover the shared key: %v", m.ID, err)
 	}
-	m.MasterID, m.Port, m.Shared = master, reply.Accept.PublishPort, cipher(t, aes)
+	m.Master, m.Port, m.Shared = master, reply.Accept.PublishPort, cipher(t, aes)
 	session, err := m.Key.Decrypt(enc, reply.Accept.Session)
 	if err != nil {
 		t.Fatal(err)
@@ -282,7 +282,7 @@ func (m *Minion) Private(t testing.TB, load *wire.Map) (value any, text string) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := m.MasterID.Verify(sig, box.Data, box.Sig); err != nil {
+	if err := m.Master.Verify(sig, box.Data, box.Sig); err != nil {
 		t.Fatalf("private reply: %v", err)
 	}
 	data, err := wire.ParsePrivateData(box.Data)
