@@ -243,7 +243,7 @@ func minionPart(raw []byte) []byte {
 	n := 0
 	_ = wire.ScanMap(raw, func(key, val []byte) error { // raw is a checked map, the function never fails
 		switch string(key) {
-		case "cmd", "id", "jid", "fun", "master_id", "tok", "nonce", "_stamp", "sig":
+		case "cmd", "id", "jid", "fun", "out", "master_id", "tok", "nonce", "_stamp", "sig":
 			return nil
 		}
 		n++

@@ -1,0 +1,205 @@
+package syndic
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/saltern-io/saltern/internal/wire"
+)
+
+const jidA, jidB = "20261120141909944303", "20261120141909944304"
+
+func newForwarder(n int) *Forwarder {
+	names := []string{"momA", "momB", "momC"}[:n]
+	return NewForwarder(ForwarderConfig{ID: "syn1", Upstreams: names, MasterID: "own"})
+}
+
+// returned is a return event's data.
+func returned(t testing.TB, jid, id string, more ...any) []byte {
+	t.Helper()
+	kv := append([]any{
+		"cmd", "_return", "id", id, "jid", jid, "fun", "test.ping", "return", true, "retcode", 0, "success", true,
+	}, more...)
+	return encode(t, wire.Local, append(kv, "_stamp", "now")...)
+}
+
+func (f *Forwarder) sortReturnOf(t testing.TB, jid, id string, more ...any) []Routed {
+	t.Helper()
+	return f.Sort("salt/job/"+jid+"/ret/"+id, returned(t, jid, id, more...))
+}
+
+func announcement(t testing.TB, jid string, minions ...any) []byte {
+	t.Helper()
+	return encode(t, wire.Local, "jid", jid, "tgt_type", "glob", "tgt", "*", "user", "root", "fun", "test.ping", "arg", []any{1},
+		"minions", minions, "missing", []any{}, "_stamp", "now")
+}
+
+// one returns the only routed item.
+func one(t testing.TB, list []Routed) Routed {
+	t.Helper()
+	if len(list) != 1 {
+		t.Fatalf("%d items: %+v", len(list), list)
+	}
+	return list[0]
+}
+
+func TestForwarder_returnsGoToTheirOrigin(t *testing.T) {
+	f := newForwarder(3)
+	if !f.Note(jidA, "momB", 0) || f.Note(jidA, "momB", 0) {
+		t.Error("first is wrong")
+	}
+	r := one(t, f.sortReturnOf(t, jidA, "m1", "master_id", "momC", "out", "highstate", "metadata", wire.NewMap("a", 1), "tok", []byte("x")))
+	if r.To != 1 || !r.Item.Urgent || r.Item.Return.MasterID != "momC" || len(r.Item.Return.Load) != 0 {
+		t.Errorf("%+v", r)
+	}
+	part, err := wire.DecodeMap(r.Item.Return.Minions[0].Body, wire.Wire, wire.LoadLimits)
+	if err != nil || part.Len() != 4 || part.Map("metadata").Int("a") != 1 || part.Has("tok") || part.Has("_stamp") {
+		t.Errorf("%v, %v", part, err)
+	}
+	// The same job from another one as well: both get what returns from now on.
+	if f.Note(jidA, "", 2) {
+		t.Error("published a second time")
+	}
+	if r = one(t, f.sortReturnOf(t, jidA, "m2")); r.To != 0b101 {
+		t.Errorf("to %b", r.To)
+	}
+	// A job not known (any more): master_id as an entry, then as learned, then to all.
+	for masterID, want := range map[string]uint64{"momB": 0b011, "momC": 0b100, "stranger": 0b111, "": 0b111} {
+		if r = one(t, f.sortReturnOf(t, jidB, "m1", "master_id", masterID)); r.To != want {
+			t.Errorf("master_id %q to %b, want %b", masterID, r.To, want)
+		}
+	}
+}
+
+func TestForwarder_localJobsGoToAllWithTheLoadOnce(t *testing.T) {
+	f := newForwarder(2)
+	list := f.Sort("salt/job/"+jidA+"/new", announcement(t, jidA, "m1", "m2"))
+	if len(list) != 2 || list[0].To != 3 || list[1].To != 3 || list[0].Item.Event.Tag != jidA {
+		t.Fatalf("%+v", list)
+	}
+	first, second := one(t, f.sortReturnOf(t, jidA, "m1")), one(t, f.sortReturnOf(t, jidA, "m2"))
+	if first.To != 3 || second.To != 3 || second.Item.Return.Load != nil || first.Item.Urgent {
+		t.Errorf("%+v, %+v", first, second)
+	}
+	load, err := wire.DecodeMap(first.Item.Return.Load, wire.Wire, wire.LoadLimits)
+	if err != nil || load.Str("cmd") != "publish" || load.Str("jid") != jidA || len(load.List("Minions")) != 2 || len(load.List("arg")) != 1 {
+		t.Errorf("%v, %v", load, err)
+	}
+	f.Sort("salt/job/"+jidA+"/new", announcement(t, jidA, "m1"))
+	if again := one(t, f.sortReturnOf(t, jidA, "m3")); again.Item.Return.Load != nil || f.loadBytes != 0 {
+		t.Errorf("load sent twice: %+v, %d bytes kept", again, f.loadBytes)
+	}
+	// A job of an upstream never carries its load.
+	f.Note(jidB, "", 1)
+	for _, r := range f.Sort("salt/job/"+jidB+"/new", announcement(t, jidB, "m1")) {
+		if r.To != 2 || !r.Item.Urgent {
+			t.Errorf("%+v", r)
+		}
+	}
+	if r := one(t, f.sortReturnOf(t, jidB, "m1")); r.To != 2 || r.Item.Return.Load != nil {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestForwarder_announcementInBothForms(t *testing.T) {
+	f := newForwarder(1)
+	list := f.Sort("salt/job/"+jidA+"/new", announcement(t, jidA, "m1"))
+	if len(list) != 2 {
+		t.Fatalf("%+v", list)
+	}
+	for i, tag := range []string{jidA, "salt/job/" + jidA + "/new"} {
+		m, err := wire.DecodeMap(list[i].Item.Event.Data, wire.Wire, wire.LoadLimits)
+		if err != nil || list[i].Item.Event.Tag != tag || m.Str("jid") != jidA || len(m.List("minions")) != 1 {
+			t.Errorf("%s: %v, %v", tag, m, err)
+		}
+	}
+	if got := f.Sort(jidA, encode(t, wire.Local, "minions", []any{"m1"})); got != nil {
+		t.Errorf("the bare form goes up a second time: %+v", got)
+	}
+}
+
+func TestForwarder_events(t *testing.T) {
+	f := newForwarder(2)
+	f.Note(jidA, "", 1)
+	plain := encode(t, wire.Local, "x", 1, "_stamp", "now")
+	for _, tt := range []struct {
+		tag  string
+		data []byte
+		to   uint64 // 0: not forwarded
+	}{
+		{"my/app/tag", plain, 3},
+		{"salt/auth", plain, 3},
+		{"salt/run/" + jidB + "/new", plain, 3},
+		{"salt/job/" + jidA + "/publish", plain, 2},
+		{"syndic/low/" + jidA, plain, 2},
+		{"salt/job/" + jidB + "/publish", plain, 3},
+		{"saltern/tick", plain, 0},
+		{"my/app/tag", encode(t, wire.Local, "retcode", 0), 0},
+		{"salt/run/" + jidB + "/ret", encode(t, wire.Local, "retcode", 0, "return", 1), 0},
+		{"salt/job/" + jidA + "/ret/m1", plain, 0}, // no return in it
+		{"salt/job/" + jidB + "/ret/m1", returned(t, jidA, "m1"), 0},
+		{"salt/job/" + strings.Repeat("9", 100) + "/ret/m1", returned(t, strings.Repeat("9", 100), "m1"), 0},
+		{"salt/job//ret/m1", returned(t, "", "m1"), 0},
+		{"my/app/tag", []byte{0x93, 1}, 0},
+		{"my/app/tag", []byte{0x93, 1, 2, 3}, 0},
+		{"my/app/tag", nil, 0},
+	} {
+		list := f.Sort(tt.tag, tt.data)
+		switch {
+		case tt.to == 0 && len(list) != 0, tt.to != 0 && (len(list) != 1 || list[0].To != tt.to || list[0].Item.Urgent):
+			t.Errorf("%s: %+v, want %b", tt.tag, list, tt.to)
+		case tt.to != 0 && list[0].Item.Event.Tag != tt.tag:
+			t.Errorf("%s as %s", tt.tag, list[0].Item.Event.Tag)
+		}
+	}
+}
+
+func TestForwarder_cluster(t *testing.T) {
+	f := NewForwarder(ForwarderConfig{ID: "syn1", Upstreams: []string{"a"}, Cluster: true, MasterID: "own"})
+	if got := f.Sort("my/tag", encode(t, wire.Local, "x", 1)); got != nil {
+		t.Errorf("event: %+v", got)
+	}
+	if got := f.Sort("salt/job/"+jidA+"/new", announcement(t, jidA, "m1")); len(got) != 2 {
+		t.Errorf("announcement: %+v", got)
+	}
+	if got := f.sortReturnOf(t, jidA, "m1", "master_id", "own"); got != nil {
+		t.Errorf("own return: %+v", got)
+	}
+	if got := f.sortReturnOf(t, jidA, "m1", "master_id", "top"); len(got) != 1 {
+		t.Errorf("return: %+v", got)
+	}
+}
+
+func TestForwarder_memoryIsBounded(t *testing.T) {
+	f := newForwarder(1)
+	id := func(i int) string { return fmt.Sprintf("2026%016d", i) }
+	f.Note(id(0), "", 0)
+	big := strings.Repeat("x", 10_000)
+	for i := 1; i < 3*maxUpstreamJobs; i++ {
+		f.Note(id(i), fmt.Sprintf("name%d", i), 0)
+	}
+	for i := range 2 * maxLocalJobs {
+		f.Sort("salt/job/"+id(1_000_000+i)+"/new", encode(t, wire.Local, "jid", id(1_000_000+i), "arg", []any{big}, "minions", []any{}))
+		f.sortReturnOf(t, id(2_000_000+i), "m1") // returns alone are not remembered
+	}
+	if n := len(f.above.jobs); n > maxUpstreamJobs || n < maxUpstreamJobs/2 || n != len(f.above.order) {
+		t.Errorf("%d jobs of upstreams, %d in order", n, len(f.above.order))
+	}
+	if n := len(f.local.jobs); n > maxLocalJobs || n < maxLocalJobs/2 {
+		t.Errorf("%d local jobs", n)
+	}
+	kept := 0
+	for _, j := range f.local.jobs {
+		kept += len(j.load)
+	}
+	if f.loadBytes > maxLoads || kept != f.loadBytes || kept < maxLoads/2 || len(f.loads) > maxLocalJobs {
+		t.Errorf("%d bytes of loads counted, %d kept, %d listed", f.loadBytes, kept, len(f.loads))
+	}
+	if len(f.names) > maxNames+1 {
+		t.Errorf("%d names", len(f.names))
+	}
+	if f.job(id(0)) != nil || f.job(id(3*maxUpstreamJobs-1)) == nil {
+		t.Error("not the oldest are forgotten")
+	}
+}
