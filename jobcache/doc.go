@@ -25,12 +25,15 @@
 //
 //	m/format                     "1"
 //	j/<jid> 00 a                 01 flags time(8) n-bytes(load) list(minions) list(missing)
-//	                             flags: 1 = has a load, 2 = nocache; time = first heard of
+//	                             flags: 1 = has a load, 2 = nocache, 4 = published here; time = first heard of
 //	j/<jid> 00 e                 01 text                  end time
 //	j/<jid> 00 r <minion id>     01 time(8) body          a return, received at time
 //	j/<jid> 00 s <syndic id>     01 time(8) list          minions a syndic reported
 //	t/ time(8) <jid>             (empty)                  order of arrival, for listings
 //	x/ time(8) <jid>             (empty)                  when the job was last found alive, for expiry
+//	p/e/ ordinal(4)              01 name                  an epoch of the journal, numbered as they came
+//	p/p/ ordinal(4) serial(8)    01 ms(8) load            a publication, in the order of sending
+//	p/t                          01 ordinal(4) serial(8)  the last publication that was dropped
 //
 // The first byte of a value is its version: a reader refuses what it does not know (ErrRecord). All
 // keys of one job are neighbours, so that reading a job is one scan and dropping it one range deletion.

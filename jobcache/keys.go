@@ -21,6 +21,10 @@ const (
 	prefixJob     = "j/"
 	prefixArrival = "t/"
 	prefixAlive   = "x/"
+
+	prefixEntry       = "p/p/"
+	prefixEpoch       = "p/e/"
+	journalDroppedKey = "p/t"
 )
 
 // appendJobPrefix is what every key of a job starts with.

@@ -11,6 +11,7 @@ const (
 
 	flagLoad    = 1
 	flagNoCache = 2
+	flagPublish = 4
 )
 
 // appendJob encodes the job record of format 1 (see doc.go).
@@ -21,6 +22,9 @@ func appendJob(dst []byte, j *Job) []byte {
 	}
 	if j.NoCache {
 		flags |= flagNoCache
+	}
+	if j.Published {
+		flags |= flagPublish
 	}
 	dst = append(dst, recordVersion, flags)
 	dst = binary.BigEndian.AppendUint64(dst, uint64(j.Received.UnixNano()))
@@ -34,7 +38,7 @@ func decodeJob(jid string, b []byte) (Job, error) {
 	d := recordReader{rest: b}
 	d.version()
 	flags := d.byte()
-	j := Job{JID: jid, NoCache: flags&flagNoCache != 0, Received: d.time()}
+	j := Job{JID: jid, NoCache: flags&flagNoCache != 0, Published: flags&flagPublish != 0, Received: d.time()}
 	load := d.bytes()
 	if flags&flagLoad != 0 {
 		j.Load = append([]byte{}, load...)

@@ -21,6 +21,7 @@ type Options struct {
 	Keep         time.Duration    // age by receive time at which Expire drops a job; 0 = never
 	QueueReturns int              // waiting writes before callers wait; default 10000
 	QueueBytes   int64            // the same in bytes of bodies; default 64 MiB
+	JournalMax   int              // entries of the journal; 0 = it is not kept
 	Log          *slog.Logger     // default: nothing is logged
 	Clock        func() time.Time // default time.Now
 	FS           vfs.FS           // default the operating system's
@@ -66,12 +67,13 @@ func (o *Options) defaults() {
 
 // Store is the durable job cache. See the package comment for its threads and its layout on disk.
 type Store struct {
-	opts   Options
-	db     *pebble.DB
-	log    *engineLog
-	queue  *writeQueue
-	done   chan struct{} // closed when the committer has returned
-	counts counters
+	opts    Options
+	db      *pebble.DB
+	log     *engineLog
+	queue   *writeQueue
+	done    chan struct{} // closed when the committer has returned
+	counts  counters
+	journal journal
 
 	expiring sync.Mutex // one Expire at a time; guards garbage
 	garbage  garbage
@@ -107,6 +109,9 @@ func Open(dir string, opts Options) (*Store, error) {
 		done:  make(chan struct{}),
 	}
 	s.idle.L = &s.mu
+	if err := s.openJournal(); err != nil {
+		return nil, errors.Join(fmt.Errorf("open job cache %s: %w", dir, err), db.Close())
+	}
 	s.closing, s.stop = context.WithCancel(context.Background())
 	go newCommitter(s).run()
 	return s, nil

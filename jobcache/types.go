@@ -33,6 +33,8 @@ type Job struct {
 	Minions []string // matched by this master
 	Missing []string // named by the target, unknown to this master
 	NoCache bool     // returns of this job are not stored
+	// Published: the load was sent by this master, not learned from somebody else.
+	Published bool
 
 	// The rest is filled in by the store; SaveLoad ignores it.
 	Received time.Time           // when the store first heard of the job
