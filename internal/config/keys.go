@@ -139,7 +139,7 @@ var ranges = map[string][2]int64{
 	"keysize": {1024, 16384}, "minimum_auth_version": {0, 3}, "zmq_backlog": {0, 1 << 31}, "pub_hwm": {0, 1 << 31},
 	"max_minions": {0, 1 << 31}, "max_event_size": {0, 1 << 40}, "saltern_max_msg_bytes": {1 << 16, 1 << 31},
 	"max_open_files": {0, 1 << 31}, "ipc_write_buffer": {0, 1 << 40}, "file_buffer_size": {1, 1 << 30},
-	"auth_mode": {0, 1 << 31},
+	"auth_mode": {0, 1 << 31}, "saltern_journal_max": {0, 1 << 24},
 }
 
 // annotate fills in what follows from the name rather than being repeated in each row.
