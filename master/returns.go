@@ -118,12 +118,37 @@ func (m *Master) returnSignatureGood(ret wire.Return) (bool, error) {
 	}
 	good := entry.State == pki.Accepted && entry.Key != nil
 	if good {
-		signed := ret.AppendSigned(nil)
-		good = entry.Key.Verify(pki.PKCS1v15SHA1, signed, ret.Sig) == nil
+		good = signedBy(entry.Key, ret)
 	}
 	if good {
 		return true, nil
 	}
 	m.limited.Warn("Return with a bad signature", "minion", ret.ID, "dropped", cfg.DropMessagesSignatureFail)
 	return !cfg.DropMessagesSignatureFail && !cfg.RequireMinionSignMessages, nil
+}
+
+// signedBy tries what the signature may cover: level 3 adds ts to the load after it was signed, and a
+// minion signs with the algorithm that it is configured for.
+func signedBy(key *pki.PublicKey, ret wire.Return) bool {
+	candidates := [][]byte{ret.AppendSigned(nil)}
+	if _, has := wire.Field(ret.Raw, "ts"); has {
+		load, err := wire.DecodeMap(ret.Raw, wire.Wire, wire.LoadLimits)
+		if err != nil {
+			return false
+		}
+		for _, added := range []string{"sig", "tok", "nonce", "ts"} {
+			load.Delete(added)
+		}
+		if plain, err := wire.Encode(load, wire.Local); err == nil {
+			candidates = append(candidates, plain)
+		}
+	}
+	for _, signed := range candidates {
+		for _, alg := range []pki.SigAlgorithm{pki.PKCS1v15SHA1, pki.PKCS1v15SHA224} {
+			if key.Verify(alg, signed, ret.Sig) == nil {
+				return true
+			}
+		}
+	}
+	return false
 }

@@ -250,7 +250,7 @@ func TestReturns_stateFailures(t *testing.T) {
 // TestReturns_signed walks minion_sign_messages: the policies, and good and bad signatures.
 func TestReturns_signed(t *testing.T) {
 	sign := func(key *pki.PrivateKey, load *wire.Map) *wire.Map {
-		// What a level-3 minion signs is its load before ts and tok are added to it.
+		// What a minion signs is its load before nonce, ts and tok are added to it.
 		raw, err := wire.Encode(load, wire.Local)
 		if err != nil {
 			t.Fatal(err)
@@ -284,13 +284,15 @@ func TestReturns_signed(t *testing.T) {
 		{true, true, bad, false},
 	}
 	m := mastertest.Start(t, func(c *config.Master) { c.MinimumAuthVersion = 2 })
-	minion := mastertest.SignedIn(t, m, "web2", 2)
+	two, three := mastertest.SignedIn(t, m, "web2", 2), mastertest.SignedIn(t, m, "web2", 3)
 	for _, tt := range tests {
 		cfg := *m.Config
 		cfg.RequireMinionSignMessages, cfg.DropMessagesSignatureFail = tt.require, tt.drop
 		m.Master.Reload(&cfg)
-		if got := minion.Do(t, tt.load); got != tt.want {
-			t.Errorf("require %v, drop %v, %s: reply %v, want %v", tt.require, tt.drop, asJSON(tt.load), got, tt.want)
+		for _, minion := range []*mastertest.Minion{two, three} {
+			if got := minion.Do(t, tt.load); got != tt.want {
+				t.Errorf("level %d, require %v, drop %v, %s: reply %v, want %v", minion.Level, tt.require, tt.drop, asJSON(tt.load), got, tt.want)
+			}
 		}
 	}
 }
