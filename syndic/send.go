@@ -24,7 +24,7 @@ const (
 // sendBatches sends what waits, one request at a time, and forgets a batch when the upstream
 // acknowledged it. While a request is under way the next batch gathers by itself.
 func (u *Upstream) sendBatches(ctx context.Context) error {
-	wait := newBackoff(100*time.Millisecond, 2*time.Second)
+	wait := newBackoff(u.retryMin, u.retryMax)
 	limit, refusals := maxBatchItems, 0
 	for {
 		if !u.awaitWork(ctx) {

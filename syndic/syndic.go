@@ -77,6 +77,7 @@ func New(cfg *config.Syndic, log *slog.Logger) (*Syndic, error) {
 			index: i, to: to, cfg: cfg, ident: ident, acc: acc, pins: pins{cfg.PKIDir}, relay: s,
 			log: log.With("upstream", to.Entry), limited: s.limited, now: time.Now,
 			box: newOutbox(), inbox: make(chan publication, maxWaitingJobs), revived: make(chan struct{}, 1),
+			retryMin: 100 * time.Millisecond, retryMax: 2 * time.Second,
 		})
 	}
 	return s, nil

@@ -295,7 +295,7 @@ func testConfig(t testing.TB, local *top, ups ...config.Upstream) *config.Syndic
 }
 
 // run runs a syndic until the test ends or stop is called.
-func run(t testing.TB, cfg *config.Syndic) *running {
+func run(t testing.TB, cfg *config.Syndic, change ...func(*Syndic)) *running {
 	t.Helper()
 	level := slog.LevelWarn
 	if testing.Verbose() {
@@ -304,6 +304,9 @@ func run(t testing.TB, cfg *config.Syndic) *running {
 	s, err := New(cfg, slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: level})))
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, f := range change {
+		f(s)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)

@@ -68,6 +68,8 @@ type Upstream struct {
 	starts  atomic.Bool     // start events are due
 	revived chan struct{}   // one token: the connection came back, do not wait longer
 
+	retryMin, retryMax time.Duration // between two tries of a batch
+
 	sent, acked, refused, publications, replayed, failures atomic.Int64
 }
 
