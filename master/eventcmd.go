@@ -25,7 +25,7 @@ func (m *Master) minionEvent(r *request) ([]byte, error) {
 	if tag == "" {
 		return valueNil, nil
 	}
-	if event.CheckTag(tag) != nil || wire.TagReserved(tag) || jid.Valid(tag) {
+	if event.CheckTag(tag) != nil || wire.TagReserved(tag) {
 		m.stats.eventsDropped.Add(1)
 		m.limited.Warn("Minion event with a reserved tag dropped", "minion", r.id, "tag", printable(tag))
 		return valueNil, nil
@@ -77,10 +77,10 @@ func (m *Master) eventList(r *request, load *wire.Map, items []any) {
 				m.fire(joined, data.Clone())
 			}
 		}
-		switch bare := jid.Valid(tag); {
-		case wire.TagReserved(tag), bare && !fromSyndic:
+		// A bare job id announces the minions below a syndic: stock clients wait for it.
+		if wire.TagReserved(tag) && !(fromSyndic && jid.Valid(tag)) {
 			m.stats.eventsDropped.Add(1)
-		default:
+		} else {
 			m.fire(tag, data)
 		}
 		if fromSyndic {
