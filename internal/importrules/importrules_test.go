@@ -32,6 +32,7 @@ var arrows = map[string][]string{
 	"netapi":      {"client", "event", "access"},
 	"web":         {"metrics", "event"},
 	"broker":      {"metrics"},
+	"status":      {"metrics"},
 	"swarm":       {"wire", "target"},
 	"bench":       {"wire", "jid", "event", "swarm"},
 }
