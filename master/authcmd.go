@@ -17,7 +17,7 @@ const (
 	// minKeyBits is the smallest minion key that is newly stored. Keys accepted earlier by stock
 	// keep working whatever their size.
 	minKeyBits = 2048
-	// maxPending bounds the keys that strangers can make the master store.
+	// maxPending bounds the keys that strangers can make the master store, unless Options say otherwise.
 	maxPending = 50_000
 )
 
@@ -144,7 +144,7 @@ func autosignGrains(req *wire.AuthRequest) map[string]any {
 
 func (m *Master) pendingFull() (bool, error) {
 	pending, err := m.keys.List(pki.Pending)
-	return len(pending) >= maxPending, err
+	return len(pending) >= m.maxPending, err
 }
 
 // carryOut writes the decision into the key store.

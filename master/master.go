@@ -46,7 +46,8 @@ type Master struct {
 	reqs   *transport.RequestServer
 	pubs   *transport.PublishServer
 
-	announced int // the publish port, as told to minions
+	announced  int // the publish port, as told to minions
+	maxPending int // bound of keys waiting for acceptance
 
 	publisher publisher
 	presence  *presence
@@ -66,7 +67,8 @@ type cleanup struct {
 
 // Options change what a test or an embedding needs to change. The zero value is right for a daemon.
 type Options struct {
-	Now func() time.Time // default time.Now
+	Now        func() time.Time // default time.Now
+	MaxPending int              // keys waiting for acceptance that strangers can make; default 50,000
 }
 
 // New opens stores, makes missing keys and binds every socket: when it returns without an error,
@@ -76,6 +78,9 @@ func New(cfg *config.Master, log *slog.Logger, opts Options) (*Master, error) {
 	m := &Master{log: log, limited: newLimitedLog(log), now: opts.Now, ready: make(chan struct{})}
 	if m.now == nil {
 		m.now = time.Now
+	}
+	if m.maxPending = opts.MaxPending; m.maxPending <= 0 {
+		m.maxPending = maxPending
 	}
 	m.cfg.Store(cfg)
 	if err := m.wire(cfg); err != nil {
