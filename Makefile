@@ -80,8 +80,12 @@ fuzz: deps ## every fuzz target, FUZZTIME (60s) each
 	  done; \
 	done; echo "fuzz: $$n targets, no finding"
 
-bench: deps ## Go benchmarks; BENCH=pattern, BENCHTIME=1s
+bench: build ## the master beside its physical costs, 2 minutes; BENCH=pattern: Go benchmarks instead
+ifeq ($(origin BENCH),file)
+	$(GO) run ./internal/bench -saltern bin/saltern
+else
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
+endif
 
 interop: build ## every scenario against the stock releases in STOCK_SALT
 	$(GO) run ./internal/stock/cmd/interop

@@ -73,7 +73,7 @@ func (s *settings) run(ctx context.Context) (err error) {
 	if err := s.build(ctx); err != nil {
 		return err
 	}
-	fmt.Printf("%s, %d cores, %s, %s\n", runtime.GOARCH, runtime.NumCPU(), runtime.Version(), cpuModel())
+	fmt.Printf("%s, %d cores, %s, %s, load %s\n", runtime.GOARCH, runtime.NumCPU(), runtime.Version(), cpuModel(), load())
 	var t table
 	for _, g := range groups {
 		if s.only != "" && !strings.Contains(","+s.only+",", ","+g.name+",") {
@@ -85,6 +85,7 @@ func (s *settings) run(ctx context.Context) (err error) {
 		}
 	}
 	t.print(os.Stdout)
+	fmt.Printf("load at the end %s\n", load())
 	return nil
 }
 
@@ -102,6 +103,16 @@ func (s *settings) build(ctx context.Context) error {
 		return fmt.Errorf("build saltern: %w", err)
 	}
 	return nil
+}
+
+// load is the load average of the last minute: figures from a busy machine are too high.
+func load() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	minute, _, _ := strings.Cut(string(text), " ")
+	return minute
 }
 
 func cpuModel() string {

@@ -17,20 +17,22 @@ const settle = 10 * time.Second
 func measureMemory(ctx context.Context, s *settings, t *table) error {
 	resident := row{name: fmt.Sprintf("master with %d idle minions, resident", s.idle), unit: "MiB", aim: 80}
 	peak := row{name: fmt.Sprintf("master while %d minions started, most resident", s.idle), unit: "MiB"}
+	own := row{name: "of it the master's own (anonymous), without program and libraries", unit: "MiB"}
 	empty := row{name: "master without minions, resident", unit: "MiB"}
 	for range s.repeat {
-		if err := s.memory(ctx, &empty, &resident, &peak); err != nil {
+		if err := s.memory(ctx, &empty, &resident, &own, &peak); err != nil {
 			return err
 		}
 	}
 	resident.floor = empty.median()
 	t.add(empty)
 	t.add(resident)
+	t.add(own)
 	t.add(peak)
 	return nil
 }
 
-func (s *settings) memory(ctx context.Context, empty, resident, peak *row) (err error) {
+func (s *settings) memory(ctx context.Context, empty, resident, own, peak *row) (err error) {
 	m, err := s.startMaster(ctx)
 	if err != nil {
 		return err
@@ -52,6 +54,7 @@ func (s *settings) memory(ctx context.Context, empty, resident, peak *row) (err 
 		return ctx.Err()
 	}
 	read(resident, "VmRSS")
+	read(own, "RssAnon")
 	read(peak, "VmHWM")
 	return err
 }
