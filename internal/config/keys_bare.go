@@ -70,5 +70,7 @@ var salternOptions = []Option{
 	{Name: "saltern_journal_max", Type: Int, Default: "100000", Verdict: Honoured, About: "most publications kept for syndics; 0 keeps none"},
 	{Name: "saltern_replay_first", Type: Float, Default: "60", Verdict: Honoured, Reload: Live, Unit: Seconds, About: "how old publications may be that a syndic gets at its first contact"},
 	{Name: "saltern_syndic_seen", Type: Float, Default: "600", Verdict: Honoured, Reload: Live, Unit: Seconds, About: "how long a silent syndic's list of minions counts as current"},
+	{Name: "saltern_metrics_address", Type: Str, Default: "''", Verdict: Honoured, About: "host:port of the master's metrics page; without a host loopback; empty offers it on the status socket only"},
+	{Name: "saltern_syndic_metrics_address", Type: Str, Default: "''", Verdict: Honoured, About: "the same of the syndic, which runs beside a master and needs a port of its own"},
 	{Name: "saltern_jobcache_dir", Type: Str, Default: "''", Verdict: Honoured, Path: UnderRoot, About: "job store; default cachedir/saltern/jobs"},
 }

@@ -171,10 +171,11 @@ type Master struct {
 	MaxMsgBytes     int64         `salt:"saltern_max_msg_bytes"`     // larger frames are refused by the sockets
 	DrainTimeout    time.Duration `salt:"saltern_drain_timeout"`     // SIGTERM: how long requests may finish
 	JobCacheDir     string        `salt:"saltern_jobcache_dir"`
-	JournalKeep     time.Duration `salt:"saltern_journal_keep"` // age of publications kept for syndics; 0 = none
-	JournalMax      int           `salt:"saltern_journal_max"`  // their number; 0 = none
-	ReplayFirst     time.Duration `salt:"saltern_replay_first"` // how old the publications of a first contact may be
-	SyndicSeen      time.Duration `salt:"saltern_syndic_seen"`  // how long a silent syndic's inventory is believed
+	MetricsAddress  string        `salt:"saltern_metrics_address"` // host:port, "" = no TCP listener
+	JournalKeep     time.Duration `salt:"saltern_journal_keep"`    // age of publications kept for syndics; 0 = none
+	JournalMax      int           `salt:"saltern_journal_max"`     // their number; 0 = none
+	ReplayFirst     time.Duration `salt:"saltern_replay_first"`    // how old the publications of a first contact may be
+	SyndicSeen      time.Duration `salt:"saltern_syndic_seen"`     // how long a silent syndic's inventory is believed
 
 	// Raw is every option as the files gave it, merged, with file and line per value; options that no
 	// file names are absent.

@@ -20,15 +20,16 @@ type Syndic struct {
 	// directory and root key (Local.CacheDir), and the accounts.
 	Local *Master
 
-	Upstreams []Upstream // in file order, without duplicates
-	User      string     // syndic_user, else the master's user
-	PIDFile   string     // syndic_pidfile
-	LogFile   string     // syndic_log_file, or a syslog URL
-	LogLevel  string     // the master file's
-	SockDir   string     // the local master's event bus directory, same as Local.SockDir
-	CacheDir  string     // the local master's cachedir
-	Interface string     // the local master's interface, wildcard replaced by loopback
-	RetPort   int        // the local master's request port
+	Upstreams      []Upstream // in file order, without duplicates
+	User           string     // syndic_user, else the master's user
+	PIDFile        string     // syndic_pidfile
+	LogFile        string     // syndic_log_file, or a syslog URL
+	LogLevel       string     // the master file's
+	MetricsAddress string     // saltern_syndic_metrics_address: host:port, "" = no TCP listener
+	SockDir        string     // the local master's event bus directory, same as Local.SockDir
+	CacheDir       string     // the local master's cachedir
+	Interface      string     // the local master's interface, wildcard replaced by loopback
+	RetPort        int        // the local master's request port
 
 	Failover            string        // "random", or "ordered": the list order is kept
 	EventForwardTimeout time.Duration // between two flushes upward
@@ -168,6 +169,7 @@ func (s *Syndic) settle(b *binder, o LoadOptions) {
 	if !isURL(s.LogFile) {
 		s.LogFile = underRoot(m.RootDir, s.LogFile)
 	}
+	s.MetricsAddress = text("saltern_syndic_metrics_address", "")
 	s.Failover, s.Mode = text("syndic_failover", "random"), text("syndic_mode", "sync")
 	if s.Failover != "random" {
 		s.Failover = "ordered"
@@ -347,6 +349,9 @@ func (s *Syndic) Validate() error {
 	oneOf("signing_algorithm", s.SigningAlgorithm, "PKCS1v15-SHA1", "PKCS1v15-SHA224")
 	oneOf("syndic_mode", s.Mode, "sync", "cluster")
 	oneOf("log_level", s.LogLevel, logLevels...)
+	if !validAddress(s.MetricsAddress) {
+		fault("saltern_syndic_metrics_address", "'%s' is not host:port", s.MetricsAddress)
+	}
 	if t, ok := s.Raw.Get("transport").Text(); ok && t != "zeromq" {
 		fault("transport", "only zeromq is supported, not '%s'", t)
 	}

@@ -151,3 +151,24 @@ func TestDefaultSyndic(t *testing.T) {
 		t.Errorf("got %+v", s)
 	}
 }
+
+func TestSyndic_metricsAddress(t *testing.T) {
+	for _, tt := range []struct{ in, fault string }{
+		{"':9465'", ""},
+		{"'[::1]:9465'", ""},
+		{"localhost:9465", ""},
+		{"'9465'", "saltern_syndic_metrics_address: '9465' is not host:port"},
+		{"'localhost:http'", "saltern_syndic_metrics_address: 'localhost:http' is not host:port"},
+		{"'localhost:70000'", "saltern_syndic_metrics_address: 'localhost:70000' is not host:port"},
+	} {
+		cfg, _, err := LoadSyndic(options(write(t, map[string]string{
+			"master": "syndic_master: mom1\nsaltern_syndic_metrics_address: " + tt.in + "\n",
+		})))
+		switch {
+		case tt.fault == "" && (err != nil || cfg.MetricsAddress != strings.Trim(tt.in, "'")):
+			t.Errorf("%s: got %v", tt.in, err)
+		case tt.fault != "" && (err == nil || !strings.Contains(err.Error(), tt.fault)):
+			t.Errorf("%s: got %v, want %s", tt.in, err, tt.fault)
+		}
+	}
+}

@@ -2,7 +2,9 @@ package config
 
 import (
 	"errors"
+	"net"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -52,6 +54,9 @@ func (m *Master) Validate() error {
 			}
 		}
 	}
+	if !validAddress(m.MetricsAddress) {
+		fault("saltern_metrics_address", "'%s' is not host:port", m.MetricsAddress)
+	}
 	faults = append(faults, refused(m.Raw)...)
 	return errors.Join(faults...)
 }
@@ -88,4 +93,18 @@ func refused(tree *Map) []error {
 		faults = append(faults, newFault(o.Name, false, v, "%s", refusals[o.Name]))
 	}
 	return faults
+}
+
+// validAddress reports whether s is empty or host:port; the host may be empty, or an IPv6 address in
+// brackets.
+func validAddress(s string) bool {
+	if s == "" {
+		return true
+	}
+	_, port, err := net.SplitHostPort(s)
+	if err != nil {
+		return false
+	}
+	_, err = strconv.ParseUint(port, 10, 16)
+	return err == nil
 }
