@@ -1,20 +1,26 @@
 // Package syndic relays between one local master and its masters of masters.
 //
-//	master of masters A          master of masters B          one Upstream each: its own sockets, keys,
-//	 4505 │      ▲ 4506           4505 │      ▲ 4506          queue and retry, so that a dead one never
+//	master of masters A          master of masters B          one Upstream each: its own I/O thread, sockets,
+//	 4505 │      ▲ 4506           4505 │      ▲ 4506          keys, queue and retry, so that a dead one never
 //	      ▼      │                     ▼      │               holds up another
-//	 ┌─ subscribe  send ─┐       ┌─ subscribe  send ─┐
-//	 │  upstream.go      │       │                   │
-//	 └──────┬─────▲──────┘       └──────┬─────▲──────┘
-//	        ▼     │ forward.go: which event goes to whom, in which batch (pure)
+//	 ┌─ subscribe  send ─┐       ┌─ subscribe  send ─┐        upstream.go  sign in, verdicts, back-off
+//	 │   link.go         │       │                   │        send.go      batches; queue.go keeps them until
+//	 └──────┬─────▲──────┘       └──────┬─────▲──────┘                     they are acknowledged
+//	        ▼     │ forward.go: which event goes to whom, in which form (pure)
 //	 publish (jid kept)  ▲ event bus
 //	 └────── downstream.go: the local master, stock or saltern ──────┘
 //
-// Upward a syndic is a minion: it signs in, subscribes, and sends `_syndic_return` and
-// `_minion_event`. Downward it is a local client: it publishes with the root key and reads the event
-// bus, so the master beside it may be stock or saltern (spec: syndic §1).
+// Upward a syndic is a minion: it signs in, subscribes, asks for a pillar once, and sends
+// `_syndic_return` and `_minion_event`. Downward it is a local client: it publishes with the root key
+// and reads the event bus, so the master beside it may be stock or saltern (spec: syndic §1).
 //
-// Threading: one goroutine reads the bus, and per upstream one runs the link, one takes publications
-// in order, one sends batches. They share the forwarder (its own lock, no I/O under it) and the
-// queues. The package never imports master.
+// What is promised: the publications of one upstream are handed down in their order, at most once,
+// and only while somebody listens for their returns. Returns go to the upstreams that published the
+// job, each until acknowledged, at least once. All memory is bounded; what a bound costs is counted
+// in Stats and logged.
+//
+// Threading: one goroutine reads the bus. Per upstream one goroutine runs the link and one hands
+// publications down; while it is signed in, one each receives, opens publications, sends batches,
+// watches the connection and asks for the pillar. They share the forwarder (its own lock, no I/O
+// under it) and the queues; every goroutine ends before Run returns. The package never imports master.
 package syndic

@@ -203,3 +203,34 @@ func TestForwarder_memoryIsBounded(t *testing.T) {
 		t.Error("not the oldest are forgotten")
 	}
 }
+
+// FuzzForwarder: no bytes on the bus make the forwarder fail, and what it makes can be sent and read.
+func FuzzForwarder(f *testing.F) {
+	f.Add("salt/job/"+jidA+"/ret/m1", returned(f, jidA, "m1", "master_id", "momB", "out", "x"))
+	f.Add("salt/job/"+jidA+"/new", announcement(f, jidA, "m1"))
+	f.Add(jidA, encode(f, wire.Local, "minions", []any{"m1"}))
+	f.Add("my/tag", encode(f, wire.Local, "a", []byte{0xff}, "b", wire.Ext{Code: 78, Data: []byte("x")}))
+	f.Add("a/job//ret/", []byte{0x80})
+	f.Fuzz(func(t *testing.T, tag string, data []byte) {
+		fw := newForwarder(2)
+		fw.Note(jidB, "momA", 1)
+		box := newOutbox()
+		for _, r := range fw.Sort(tag, data) {
+			if r.To == 0 || r.To > 3 {
+				t.Fatalf("to %b", r.To)
+			}
+			box.put(r.Item)
+		}
+		for b := box.take(maxBatchItems); b.items > 0; b = box.take(maxBatchItems) {
+			load, err := b.load("syn1", wire.Proof{ID: "syn1", Nonce: "n", TS: 1, Tok: []byte("t")})
+			if err != nil {
+				t.Fatal(err)
+			}
+			// The load adds three levels and a few items to what was within the limits.
+			if _, refusal := wire.ParseLoad(load); refusal != nil && len(load) < 150 {
+				t.Fatalf("%x: %s", load, refusal)
+			}
+			box.ack(b.items)
+		}
+	})
+}

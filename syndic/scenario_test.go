@@ -125,7 +125,7 @@ func TestTier_momRestarted(t *testing.T) {
 	}
 }
 
-// TestTier_momKeysChangedUnderway: requests and publications meet new keys without a reconnect.
+// TestTier_keysRotated: requests and publications meet new keys without a reconnect.
 func TestTier_keysRotated(t *testing.T) {
 	mom, local := startTop(t, 0, nil), startLocal(t)
 	runSwarm(t, local, 2)
@@ -321,7 +321,7 @@ func TestNew_refusesItself(t *testing.T) {
 	}
 }
 
-// TestWriteOnce: the second of two that make the pair takes the first one's.
+// TestMakeKeyPair: the second of two that make the pair takes the first one's.
 func TestMakeKeyPair(t *testing.T) {
 	dir := t.TempDir()
 	a, err := makeKeyPair(dir, 2048)

@@ -36,8 +36,10 @@ type Syndic struct {
 	received, repeated, ignored, lost, undelivered atomic.Int64
 }
 
-// New loads the keys and makes the sockets' context. It returns an error for a configuration that
-// cannot serve: no upstream, or only the local master itself.
+// New loads or makes the key pair and prepares the links; nothing is connected upward yet. It returns an
+// error for a configuration that cannot serve: keys that cannot be read, no upstream or more than
+// MaxUpstreams, or only the local master itself. A Syndic that was made has to be run, or its
+// sockets stay.
 func New(cfg *config.Syndic, log *slog.Logger) (*Syndic, error) {
 	ident, err := loadIdentity(cfg)
 	if err != nil {
