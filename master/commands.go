@@ -23,6 +23,8 @@ var commands = func() map[string]*command {
 	rows := []*command{
 		{name: wire.CmdReturn, run: (*Master).minionReturn, tokless: true, forSelf: true},
 		{name: wire.CmdSyndicReturn, run: (*Master).syndicReturn, tokless: true},
+		{name: wire.CmdSalternPubs, run: (*Master).missedPubs, forSelf: true},
+		{name: wire.CmdSalternInventory, run: (*Master).takeInventory, forSelf: true},
 		{name: wire.CmdMinionEvent, run: (*Master).minionEvent, forSelf: true},
 		{name: wire.CmdPillar, run: (*Master).pillar, tokless: true, private: true},
 		{name: wire.CmdMasterOpts, run: (*Master).masterOpts, tokless: true},

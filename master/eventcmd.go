@@ -32,6 +32,7 @@ func (m *Master) minionEvent(r *request) ([]byte, error) {
 	}
 	if tag == event.TagSyndicStart(r.id) {
 		m.noteSyndic(r.id)
+		m.noteSyndicStart(r.id)
 	}
 	load.Delete("tok")
 	load.Delete("nonce")
@@ -54,45 +55,101 @@ func (m *Master) eventList(r *request, load *wire.Map, items []any) {
 	if fromSyndic {
 		m.noteSyndic(r.id)
 	}
+	taken, repeats := int64(0), int64(0)
 	for _, one := range items {
-		item, ok := one.(*wire.Map)
-		if !ok {
-			continue
-		}
-		tag := item.Str("tag")
-		if tag == "" || event.CheckTag(tag) != nil {
-			continue
-		}
-		data := item
-		if v, has := item.Get("data"); has {
-			if data, ok = v.(*wire.Map); !ok {
-				data = wire.NewMap("data", v)
-			}
-		}
-		// The prefixed copy goes first, as current stock does.
-		if pretag != "" {
-			if joined := pretag + "/" + tag; wire.TagReserved(joined) {
-				m.stats.eventsDropped.Add(1) // the sender chooses the prefix, too
-			} else {
-				m.fire(joined, data.Clone())
-			}
-		}
-		// A bare job id announces the minions below a syndic: stock clients wait for it.
-		if wire.TagReserved(tag) && !(fromSyndic && jid.Valid(tag)) {
-			m.stats.eventsDropped.Add(1)
-		} else {
-			m.fire(tag, data)
-		}
-		if fromSyndic {
-			if minions := data.List("minions"); minions != nil {
-				id := data.Str("jid")
-				if id == "" && jid.Valid(tag) {
-					id = tag
-				}
-				m.noteMinionList(id, r.id, stringList(minions))
+		e, ok := m.listedEvent(one, fromSyndic)
+		switch {
+		case !ok:
+		case e.origin != nil && !m.origins.fresh(e.origin.ID, e.origin.N):
+			repeats++
+		default:
+			taken++
+			m.fireListed(&e, pretag, fromSyndic)
+			if fromSyndic {
+				m.takeMinionList(&e, r.id)
 			}
 		}
 	}
+	m.stats.eventsRepeated.Add(repeats)
+	if fromSyndic {
+		m.syndics.heard(r.id, m.now(), func(s *syndicRecord) { s.events += taken; s.repeats += repeats })
+	}
+}
+
+// listedEvent is one event of a batch.
+type listedEvent struct {
+	tag    string
+	data   *wire.Map
+	origin *wire.Origin // nil when the sender gives none
+}
+
+// listedEvent reads one item. Only a syndic may say where an event comes from; an origin that cannot be read counts as
+// none.
+func (m *Master) listedEvent(one any, fromSyndic bool) (e listedEvent, ok bool) {
+	item, ok := one.(*wire.Map)
+	if !ok {
+		return e, false
+	}
+	e.tag = item.Str("tag")
+	if e.tag == "" || event.CheckTag(e.tag) != nil {
+		return e, false
+	}
+	if v, has := item.Get(wire.KeyOrigin); has && fromSyndic {
+		origin, err := wire.ParseOrigin(v)
+		if err == nil {
+			e.origin = &origin
+		} else {
+			m.limited.Warn("Origin of a forwarded event not readable", "tag", printable(e.tag), "err", err)
+		}
+	}
+	e.data = item
+	if v, has := item.Get("data"); has {
+		if e.data, ok = v.(*wire.Map); !ok {
+			e.data = wire.NewMap("data", v)
+		}
+	}
+	return e, true
+}
+
+// fireListed fires the two forms of one event of a batch, the prefixed one first, as current stock does. Their data
+// tell a syndic above where the event comes from, and which of the two it should leave alone.
+func (m *Master) fireListed(e *listedEvent, pretag string, fromSyndic bool) {
+	if pretag != "" {
+		if joined := pretag + "/" + e.tag; wire.TagReserved(joined) {
+			m.stats.eventsDropped.Add(1) // the sender chooses the prefix, too
+		} else {
+			data := e.data.Clone()
+			if e.origin != nil {
+				data.Set(wire.KeyEventOrigin, e.origin.Map())
+			}
+			m.fire(joined, data)
+		}
+	}
+	// A bare job id announces the minions below a syndic: stock clients wait for it.
+	if wire.TagReserved(e.tag) && !(fromSyndic && jid.Valid(e.tag)) {
+		m.stats.eventsDropped.Add(1)
+		return
+	}
+	data := e.data.Clone()
+	if e.origin != nil {
+		origin := *e.origin
+		origin.Copy = true
+		data.Set(wire.KeyEventOrigin, origin.Map())
+	}
+	m.fire(e.tag, data)
+}
+
+// takeMinionList stores the minions of a job that a syndic announces.
+func (m *Master) takeMinionList(e *listedEvent, syndicID string) {
+	minions := e.data.List("minions")
+	if minions == nil {
+		return
+	}
+	id := e.data.Str("jid")
+	if id == "" && jid.Valid(e.tag) {
+		id = e.tag
+	}
+	m.noteMinionList(id, syndicID, stringList(minions))
 }
 
 // fire stamps the data and puts it on the bus. data belongs to the event from here on.

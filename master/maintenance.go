@@ -34,6 +34,7 @@ func (m *Master) maintain(ctx context.Context) error {
 		}{
 			{"rotate the AES key", m.rotateIfDue},
 			{"expire jobs", m.expireJobs},
+			{"trim the journal", m.trimJournal},
 			{"drop sessions of deleted keys", m.pruneSessions},
 		}
 		for _, task := range tasks {
@@ -104,11 +105,11 @@ func (m *Master) takeDropfile(path string) (bool, error) {
 // rotate makes a new shared key. It excludes publications, so that no serial of the new key is
 // used under the old one.
 func (m *Master) rotate(opts pki.RotateOptions, why string) error {
-	m.publisher.mu.Lock()
-	err := m.shared.Rotate(opts)
-	m.publisher.mu.Unlock()
-	if err != nil {
+	if err := m.publisher.exclusive(func() error { return m.shared.Rotate(opts) }); err != nil {
 		return err
+	}
+	if err := m.beginEpoch(); err != nil {
+		m.log.Error("Journal does not know the new key", "err", err)
 	}
 	m.log.Info("AES key rotated", "why", why)
 	m.fire(event.TagKeyRotate, wire.NewMap("rotate_aes_key", true))
@@ -131,10 +132,10 @@ func (m *Master) pingAll() error {
 	if err := m.resolve(j, cfg.OrderMasters); err != nil {
 		return err
 	}
+	m.guard.take(j.jid)
 	payload := m.payload(j, cfg.OrderMasters, cfg.MasterID)
 	m.announce(j, payload)
-	m.saveJob(j)
-	return m.send(j, payload)
+	return m.issue(j, payload)
 }
 
 // storeKeep is the age that the store itself knows. What it is asked to expire is moved by the
@@ -169,6 +170,11 @@ func (m *Master) pruneSessions() error {
 		keep[id] = true
 	}
 	var errs []error
+	for _, id := range m.inventories.syndics() {
+		if !keep[id] {
+			errs = append(errs, m.forgetSyndic(id))
+		}
+	}
 	for _, id := range ids {
 		if !keep[id] {
 			errs = append(errs, sessions.Delete(id))

@@ -37,8 +37,14 @@ type Master struct {
 	loads   jobcache.LocalDir
 	minions *minioncache.Cache
 	syndics *syndicRegistry
-	jids    *jid.Generator
-	ends    *endTimes
+
+	inventories *inventories
+	people      atomic.Pointer[population] // the last one, with order_masters
+	guard       *loopGuard
+	origins     *origins
+
+	jids *jid.Generator
+	ends *endTimes
 
 	bus    *event.Bus
 	events *event.Server
@@ -49,7 +55,7 @@ type Master struct {
 	announced  int // the publish port, as told to minions
 	maxPending int // bound of keys waiting for acceptance
 
-	publisher publisher
+	publisher *publisher
 	presence  *presence
 	revoked   atomic.Bool // a minion gave up its key: rotate in the next round
 	stats     counters

@@ -11,9 +11,7 @@ import (
 	"github.com/saltern-io/saltern/internal/access"
 	"github.com/saltern-io/saltern/internal/event"
 	"github.com/saltern-io/saltern/internal/jid"
-	"github.com/saltern-io/saltern/internal/target"
 	"github.com/saltern-io/saltern/internal/wire"
-	"github.com/saltern-io/saltern/jobcache"
 )
 
 // maxJIDBytes bounds a job id that a caller chose: it becomes part of event tags and records.
@@ -35,6 +33,12 @@ type job struct {
 	nocache bool
 	rights  access.AuthList // rights of the caller upstream, nil for everything
 	limited bool            // rights apply
+
+	population *population // among whom minions were found
+	undecided  bool        // the target needs more than ids
+	ownJID     bool        // the job id is new, made here
+	relayed    bool        // the request is a syndic's
+	path       []string    // where a relayed publication has been
 }
 
 // publish answers the clear `publish` command (spec: master-functions §4). Unlike stock it proves
@@ -70,7 +74,8 @@ func (m *Master) publish(r *request) ([]byte, error) {
 	if err := m.resolve(j, cfg.OrderMasters); err != nil {
 		return nil, err
 	}
-	if j.limited && !j.rights.Allows(access.Request{Funs: j.funs, Args: j.argsPerFun(), Minions: j.minions}, m.aclTargets) {
+	asked := access.Request{Funs: j.funs, Args: j.argsPerFun(), Minions: j.minions, Undecided: j.undecided}
+	if j.limited && !j.rights.Allows(asked, m.aclTargets(j.population)) {
 		m.stats.publishRefused.Add(1)
 		m.firePublishError(j, "AuthorizationError", "Authorization error occurred.")
 		return wire.AuthorizationError, nil
@@ -79,17 +84,22 @@ func (m *Master) publish(r *request) ([]byte, error) {
 		return wire.PublishReply{Err: wire.UnresolvedTarget(j.tgt)}.Append(nil), nil
 	}
 	if j.jid == "" {
-		j.jid = m.nextJID()
+		j.jid, j.ownJID = m.nextJID(), true
+	}
+	if refusal := m.claimJob(j); refusal != nil {
+		return refusal, nil
 	}
 	load.Set("jid", j.jid)
 	payload := m.payload(j, cfg.OrderMasters, cfg.MasterID)
 	m.announce(j, payload)
-	m.saveJob(j)
-	if err := m.send(j, payload); err != nil {
+	if err := m.issue(j, payload); err != nil {
+		m.guard.failed(j.jid)
 		return nil, err
 	}
 	m.stats.published.Add(1)
-	return wire.PublishReply{JID: j.jid, Minions: j.minions, Missing: j.missing}.Append(nil), nil
+	return wire.PublishReply{
+		JID: j.jid, Minions: j.minions, Missing: j.missing, Complete: cfg.OrderMasters && m.complete(j),
+	}.Append(nil), nil
 }
 
 // newJob checks the shapes of a publish request.
@@ -123,6 +133,9 @@ func newJob(load *wire.Map) (*job, error) {
 		return nil, fmt.Errorf("publish: unusable jid %q", printable(j.jid))
 	}
 	j.nocache = j.kwargs.Bool("nocache")
+	if err := j.takePath(); err != nil {
+		return nil, fmt.Errorf("publish: %w", err)
+	}
 	if list, ok := j.kwargs.Get("auth_list"); ok {
 		rights, ok := list.([]any)
 		if !ok && list != nil {
@@ -190,62 +203,12 @@ func stripCredentials(load, kwargs *wire.Map) {
 	}
 }
 
-// resolve finds the minions of the job among the accepted keys. Ids that are syndics are left out
-// where syndics answer for others: nobody returns under a syndic's own id
-// (spec: syndic §9, "Do better").
-func (m *Master) resolve(j *job, orderMasters bool) error {
-	delimiter := j.kwargs.Str("delimiter")
-	if delimiter == "" {
-		delimiter = ":"
+// aclTargets resolves the target of a rights entry over everybody whom a publication can reach. Only what can be decided
+// from ids counts; any other expression names nobody, which denies.
+func (m *Master) aclTargets(p *population) access.Targets {
+	return func(compound string) (map[string]bool, bool) {
+		return access.CompoundIDs(compound, p.ids)
 	}
-	matcher, err := target.Parse(j.tgtType, j.tgt, delimiter)
-	if err != nil {
-		m.log.Info("Target cannot be resolved", "tgt_type", j.tgtType, "err", err)
-		return nil // nobody: the caller is told that no minion matched
-	}
-	accepted, _, err := m.keys.AcceptedIDs()
-	if err != nil {
-		return fmt.Errorf("list accepted keys: %w", err)
-	}
-	j.minions, j.missing = matcher.Match(accepted)
-	if orderMasters {
-		kept := j.minions[:0:0]
-		for _, id := range j.minions {
-			if !m.syndics.has(id) {
-				kept = append(kept, id)
-			}
-		}
-		j.minions = kept
-	}
-	return nil
-}
-
-// aclTargets resolves the target of a rights entry over the accepted keys. Only what can be
-// resolved from ids alone counts; any other expression names nobody, which denies.
-func (m *Master) aclTargets(compound string) (map[string]bool, bool) {
-	kind := "glob"
-	switch {
-	case strings.HasPrefix(compound, "L@"):
-		kind, compound = "list", compound[2:]
-	case strings.HasPrefix(compound, "E@"):
-		kind, compound = "pcre", compound[2:]
-	case strings.ContainsAny(compound, " @()"):
-		return nil, false
-	}
-	matcher, err := target.Parse(kind, compound, ":")
-	if err != nil {
-		return nil, false
-	}
-	accepted, _, err := m.keys.AcceptedIDs()
-	if err != nil {
-		return nil, false
-	}
-	ids, _ := matcher.Match(accepted)
-	set := make(map[string]bool, len(ids))
-	for _, id := range ids {
-		set[id] = true
-	}
-	return set, true
 }
 
 // payload is the load for the minions, without its serial (spec: transport §4.5). Keys stand in
@@ -272,6 +235,9 @@ func (m *Master) payload(j *job, orderMasters bool, masterID string) *wire.Map {
 	}
 	if orderMasters {
 		p.Set("auth_list", anyOrEmpty(j.rights))
+	}
+	if len(j.path) > 0 {
+		p.Set(wire.KeyPath, anyList(j.path))
 	}
 	return p
 }
@@ -311,30 +277,6 @@ func (m *Master) settle() {
 	defer cancel()
 	if err := m.events.Settle(ctx); err != nil {
 		m.limited.Warn("Events of a job fired before all clients were listening", "err", err)
-	}
-}
-
-// saveJob stores the load in the job cache and in the stock job directory, which the stock `salt`
-// reads itself. As in stock, a failure is logged and the job goes out: minions can still run it.
-func (m *Master) saveJob(j *job) {
-	load, err := wire.Encode(j.load, wire.Wire)
-	if err != nil {
-		m.log.Error("Job load not stored", "jid", j.jid, "err", err)
-		return
-	}
-	err = m.jobs.SaveLoad(context.Background(), jobcache.Job{
-		JID: j.jid, Load: load, Minions: j.minions, Missing: j.missing, NoCache: j.nocache,
-	})
-	if err != nil {
-		m.log.Error("Job load not stored", "jid", j.jid, "err", err)
-	}
-	if err := m.loads.SaveLoad(j.jid, load, j.minions); err != nil {
-		m.log.Error("Job load not written to the job directory", "jid", j.jid, "err", err)
-	}
-	if j.nocache {
-		if err := m.loads.MarkNoCache(j.jid); err != nil {
-			m.log.Error("Job not marked in the job directory", "jid", j.jid, "err", err)
-		}
 	}
 }
 

@@ -1,11 +1,9 @@
 package master
 
 import (
-	"context"
 	"crypto/sha1"
 	"encoding/hex"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/saltern-io/saltern/internal/wire"
@@ -15,37 +13,8 @@ import (
 // publishTimeout bounds how long one publication waits for room at the publish socket.
 const publishTimeout = 30 * time.Second
 
-// publisher serialises publications: the order of serials on the wire must be the order of sending
-// (spec: transport §4.1).
-type publisher struct{ mu sync.Mutex }
-
-// send numbers, seals, signs and sends one load.
-func (m *Master) send(j *job, payload *wire.Map) error {
-	ctx, cancel := context.WithTimeout(context.Background(), publishTimeout)
-	defer cancel()
-	m.publisher.mu.Lock()
-	defer m.publisher.mu.Unlock()
-	epoch, serial, err := m.shared.Next()
-	if err != nil {
-		return fmt.Errorf("number publication %s: %w", j.jid, err)
-	}
-	payload.Set("serial", serial)
-	envelope, err := m.envelope(payload, epoch.Cipher)
-	if err != nil {
-		return fmt.Errorf("publication %s: %w", j.jid, err)
-	}
-	if err := m.pubs.Publish(ctx, m.frames(j, envelope)...); err != nil {
-		return fmt.Errorf("send publication %s: %w", j.jid, err)
-	}
-	return nil
-}
-
 // envelope seals and signs a publication load (spec: transport §4.4).
-func (m *Master) envelope(payload *wire.Map, cipher *pki.Cipher) ([]byte, error) {
-	value, err := wire.Encode(payload, wire.Wire)
-	if err != nil {
-		return nil, err
-	}
+func (m *Master) envelope(value []byte, cipher *pki.Cipher) ([]byte, error) {
 	box := cipher.Seal(nil, wire.AppendPlain(nil, "", value))
 	cfg := m.cfg.Load()
 	if !cfg.SignPubMessages {
@@ -76,6 +45,11 @@ func (m *Master) frames(j *job, envelope []byte) [][][]byte {
 	}
 	out := make([][][]byte, 0, len(j.minions)+1)
 	for _, id := range j.minions {
+		if here := j.population.here; here != nil {
+			if _, ok := here[id]; !ok {
+				continue // behind a syndic: it does not listen here
+			}
+		}
 		sum := sha1.Sum([]byte(id))
 		out = append(out, [][]byte{hex.AppendEncode(nil, sum[:]), envelope})
 	}

@@ -1,6 +1,9 @@
 package master
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // counters are the master's own numbers; every field only grows.
 type counters struct {
@@ -12,6 +15,7 @@ type counters struct {
 	published, publishRefused              atomic.Int64
 	returns, syndicReturns, duplicates     atomic.Int64
 	events, eventsDropped                  atomic.Int64
+	eventsRepeated, repeated, replayed     atomic.Int64
 	byCommand                              [64]atomic.Int64
 }
 
@@ -39,6 +43,30 @@ type Stats struct {
 	EventsLost   int64            // minion events with reserved tags, dropped
 	Commands     map[string]int64 // encrypted requests by command
 	Minions      int              // minions heard of since the start
+
+	EventsRepeated int64         // forwarded events that were here before, dropped
+	Repeated       int64         // publications that came round again, not sent
+	Replayed       int64         // publications handed out from the journal
+	Syndics        []SyndicStats // by id
+}
+
+// SyndicStats is what a master knows of one syndic. Counts are since the master's start.
+type SyndicStats struct {
+	ID       string
+	LastSeen time.Time // last request; zero: none since the start
+	Started  time.Time // last start event; zero: none since the start
+	Starts   int64     // start events: one per connection
+	Returns  int64     // returns taken, repeats left out
+	Events   int64     // events taken, repeats left out
+	Repeats  int64     // returns and events that were here before
+
+	Minions int    // listed behind it
+	Seq     uint64 // of its list
+	Current bool   // the list is whole and was announced since its last start event
+
+	Asked  int64  // requests for missed publications
+	Epoch  string // acknowledged with the last of them
+	Serial uint64
 }
 
 // Stats returns the numbers now. Safe for concurrent use.
@@ -52,6 +80,8 @@ func (m *Master) Stats() Stats {
 		Returns: c.returns.Load(), SyndicRets: c.syndicReturns.Load(), Duplicates: c.duplicates.Load(),
 		Events: c.events.Load(), EventsLost: c.eventsDropped.Load(),
 		Commands: map[string]int64{}, Minions: m.presence.count(),
+		EventsRepeated: c.eventsRepeated.Load(), Repeated: c.repeated.Load(), Replayed: c.replayed.Load(),
+		Syndics: m.syndicStats(),
 	}
 	for i := range c.byLevel {
 		s.Levels[i] = c.byLevel[i].Load()
@@ -62,4 +92,23 @@ func (m *Master) Stats() Stats {
 		}
 	}
 	return s
+}
+
+func (m *Master) syndicStats() []SyndicStats {
+	ids, _ := m.syndics.known()
+	out := make([]SyndicStats, 0, len(ids))
+	for _, id := range ids {
+		r, ok := m.syndics.record(id)
+		if !ok {
+			continue
+		}
+		inv := m.inventories.state(id)
+		out = append(out, SyndicStats{
+			ID: id, LastSeen: r.seen, Started: r.started, Starts: r.starts,
+			Returns: r.returns, Events: r.events, Repeats: r.repeats,
+			Minions: inv.Minions, Seq: inv.Seq, Current: inv.Current,
+			Asked: r.asked, Epoch: r.epoch, Serial: r.serial,
+		})
+	}
+	return out
 }

@@ -2,6 +2,7 @@ package master
 
 import (
 	"context"
+	"errors"
 
 	"github.com/saltern-io/saltern/internal/event"
 	"github.com/saltern-io/saltern/internal/wire"
@@ -20,12 +21,14 @@ func (m *Master) syndicReturn(r *request) ([]byte, error) {
 	answer := r.seal(valueNil)
 	var batch []jobcache.Return
 	var events [][]event.Event // per return
+	sender := r.id             // level 2 sends none with this command
 	stamp := event.Stamp(m.now())
 	for _, item := range items {
 		if !m.mayRelay(r, item.ID) || !usableJID(item.JID) || item.JID == "" {
 			m.limited.Warn("Syndic return refused", "minion", r.id, "syndic", printable(item.ID))
 			continue
 		}
+		sender = item.ID
 		m.noteSyndic(item.ID)
 		m.adoptSyndicLoad(item)
 		for _, minion := range item.Minions {
@@ -48,6 +51,7 @@ func (m *Master) syndicReturn(r *request) ([]byte, error) {
 	}
 	m.jobs.SaveReturns(batch, func(outcomes []jobcache.Outcome) {
 		var fresh []event.Event
+		repeats := int64(0)
 		for i, o := range outcomes {
 			if o.Err != nil {
 				m.stats.failed.Add(1)
@@ -57,6 +61,7 @@ func (m *Master) syndicReturn(r *request) ([]byte, error) {
 			}
 			if o.Duplicate {
 				m.stats.duplicates.Add(1)
+				repeats++
 				continue // a batch sent again must not double the events
 			}
 			if m.cfg.Load().JobCacheStoreEndtime {
@@ -65,6 +70,7 @@ func (m *Master) syndicReturn(r *request) ([]byte, error) {
 			fresh = append(fresh, events[i]...)
 		}
 		m.bus.Fire(fresh...)
+		m.syndics.heard(sender, m.now(), func(s *syndicRecord) { s.returns += int64(len(outcomes)) - repeats; s.repeats += repeats })
 		r.raw.Reply(answer)
 	})
 	return nil, errLater
@@ -97,7 +103,7 @@ func (m *Master) adoptSyndicLoad(item wire.SyndicReturn) {
 	if len(item.Load) == 0 || !wire.IsMap(item.Load) || wire.Len(item.Load) == 0 {
 		return
 	}
-	if _, known, err := m.jobs.Job(item.JID); err != nil || known {
+	if job, known, err := m.jobs.Job(item.JID); err != nil || known && job.Load != nil {
 		return
 	}
 	load, err := wire.DecodeMap(item.Load, wire.Wire, wire.LoadLimits)
@@ -114,8 +120,11 @@ func (m *Master) adoptSyndicLoad(item wire.SyndicReturn) {
 		return
 	}
 	minions := stringList(load.List("Minions"))
-	if err := m.jobs.SaveLoad(context.Background(), jobcache.Job{JID: item.JID, Load: raw, Minions: minions}); err != nil {
+	stored, err := m.jobs.SaveLoadIfAbsent(context.Background(), jobcache.Job{JID: item.JID, Load: raw, Minions: minions})
+	if err != nil {
 		m.log.Error("Job load of a syndic not stored", "jid", item.JID, "err", err)
+	} else if !stored {
+		return // another syndic was first
 	}
 	if err := m.loads.SaveLoad(item.JID, raw, minions); err != nil {
 		m.log.Error("Job load not written to the job directory", "jid", item.JID, "err", err)
@@ -131,7 +140,7 @@ func (m *Master) noteSyndic(id string) {
 
 // noteMinionList stores the minions that a syndic announced for a job.
 func (m *Master) noteMinionList(jid, syndicID string, minions []string) {
-	if !usableJID(jid) || jid == "" {
+	if !usableJID(jid) || jid == "" || m.listedAlready(jid, minions) {
 		return
 	}
 	if err := m.jobs.AddMinions(context.Background(), jid, syndicID, minions); err != nil {
@@ -140,6 +149,36 @@ func (m *Master) noteMinionList(jid, syndicID string, minions []string) {
 	if err := m.loads.AddMinions(jid, syndicID, minions); err != nil {
 		m.limited.Error("Minion list of a syndic not written", "jid", jid, "syndic", syndicID, "err", err)
 	}
+}
+
+// listedAlready reports whether all these minions were known when the job was published, from the syndic's inventory:
+// storing them again would double each job.
+func (m *Master) listedAlready(jid string, minions []string) bool {
+	job, known, err := m.jobs.Job(jid)
+	if err != nil || !known || len(job.Minions) < len(minions) {
+		return false
+	}
+	listed := make(map[string]struct{}, len(job.Minions))
+	for _, id := range job.Minions {
+		listed[id] = struct{}{}
+	}
+	for _, id := range minions {
+		if _, ok := listed[id]; !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// noteSyndicStart takes a start event: what the syndic told before has to be told again.
+func (m *Master) noteSyndicStart(id string) {
+	m.inventories.restarted(id)
+	m.syndics.heard(id, m.now(), func(s *syndicRecord) { s.started = s.seen; s.starts++ })
+}
+
+// forgetSyndic drops what belongs to a syndic whose key is gone.
+func (m *Master) forgetSyndic(id string) error {
+	return errors.Join(m.syndics.forget(id), m.inventories.forget(id))
 }
 
 func stringList(l []any) []string {

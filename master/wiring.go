@@ -102,7 +102,9 @@ func (m *Master) wireAutosign(cfg *config.Master) {
 
 func (m *Master) wireStores(cfg *config.Master) error {
 	var err error
-	m.jobs, err = jobcache.Open(cfg.JobCacheDir, jobcache.Options{Keep: storeKeep, Log: m.log, Clock: m.now})
+	m.jobs, err = jobcache.Open(cfg.JobCacheDir, jobcache.Options{
+		Keep: storeKeep, JournalMax: cfg.JournalMax, Log: m.log, Clock: m.now,
+	})
 	if err != nil {
 		return fmt.Errorf("open the job cache: %w", err)
 	}
@@ -116,7 +118,18 @@ func (m *Master) wireStores(cfg *config.Master) error {
 	}
 	m.jids = jid.NewGenerator(m.now)
 	m.ends = newEndTimes(m.jobs, m.log)
-	return nil
+	return m.wireTier(cfg)
+}
+
+// wireTier makes what the master needs as one of several: the place of its publications in a journal, and what stands
+// below its syndics.
+func (m *Master) wireTier(cfg *config.Master) error {
+	var err error
+	if m.inventories, err = openInventories(filepath.Join(cfg.CacheDir, "saltern", "inventory"), m.log); err != nil {
+		return err
+	}
+	m.guard, m.origins, m.publisher = newLoopGuard(), newOrigins(), newPublisher()
+	return m.beginEpoch()
 }
 
 func (m *Master) wireBus(cfg *config.Master) error {
@@ -227,7 +240,7 @@ func keepalive(cfg *config.Master) transport.KeepaliveOptions {
 // otherwise, what it told about itself.
 func (m *Master) dropMinion(id string, keepCache bool) error {
 	err := m.keys.Delete(id, pki.Accepted)
-	err = errors.Join(err, m.sessions.Load().Delete(id), m.syndics.forget(id))
+	err = errors.Join(err, m.sessions.Load().Delete(id), m.forgetSyndic(id))
 	if !keepCache {
 		err = errors.Join(err, m.minions.Forget(id))
 	}

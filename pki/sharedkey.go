@@ -182,6 +182,13 @@ func (k *SharedKey) Next() (*KeyEpoch, uint64, error) {
 	return k.current, k.serial, nil
 }
 
+// Position returns the current epoch and the serial that Next would give out.
+func (k *SharedKey) Position() (epoch *KeyEpoch, next uint64) {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return k.current, k.serial + 1
+}
+
 // RotateOptions say what happens to the key that is replaced.
 type RotateOptions struct {
 	DropPrevious bool // it opens nothing any more: a minion key was deleted or rejected

@@ -23,6 +23,9 @@ type Request struct {
 	Funs    []string // every one must be allowed; stock is content with one, which is a hole
 	Args    [][]any  // arguments per function
 	Minions []string // the minions that the target resolved to
+	// Undecided: the target may name others than Minions, because ids alone do not decide it. An entry that is limited to
+	// some minions allows nothing then.
+	Undecided bool
 }
 
 // findJob always passes: a client that may publish at all must be able to ask after its job.
@@ -38,7 +41,11 @@ func (l AuthList) Allows(r Request, targets Targets) bool {
 		if i < len(r.Args) {
 			args = r.Args[i]
 		}
-		if !l.allowsOne(fun, args, r.Minions, targets) {
+		limits := targets
+		if r.Undecided {
+			limits = nil
+		}
+		if !l.allowsOne(fun, args, r.Minions, limits) {
 			return false
 		}
 	}
