@@ -253,6 +253,7 @@ func (m *Master) authAcceptLoad(req *wire.AuthRequest, key *pki.PublicKey, enc p
 		return nil, fmt.Errorf("signature of the master key: %w", err)
 	}
 	var challenge []byte // auth_mode 2: the token that goes back with the key
+	secret, secrets := epoch.KeyString, [][]byte{nil, []byte(session.KeyString())}
 	if len(req.Token) > 0 {
 		// A token that does not decrypt was made for another master key. Stock answers without a
 		// token, and the minion then says so in its log; so do we.
@@ -261,14 +262,11 @@ func (m *Master) authAcceptLoad(req *wire.AuthRequest, key *pki.PublicKey, enc p
 		case err == nil && m.cfg.Load().AuthMode >= 2:
 			challenge = token
 		case err == nil:
-			if accept.Token, err = key.Encrypt(enc, token); err != nil {
-				return nil, fmt.Errorf("encrypt the token: %w", err)
-			}
+			secrets = append(secrets, token)
 		default:
 			m.limited.Warn("Sign-in token was made for another master key", "minion", req.ID)
 		}
 	}
-	secret := epoch.KeyString
 	if m.cfg.Load().AuthMode >= 2 && challenge != nil {
 		// The token rides behind the key, and the block covers both: one private operation per sign-in.
 		secret += "_|-" + string(challenge)
@@ -277,11 +275,14 @@ func (m *Master) authAcceptLoad(req *wire.AuthRequest, key *pki.PublicKey, enc p
 			return nil, fmt.Errorf("sign the AES key: %w", err)
 		}
 	}
-	if accept.AES, err = key.Encrypt(enc, []byte(secret)); err != nil {
-		return nil, fmt.Errorf("encrypt the AES key: %w", err)
+	secrets[0] = []byte(secret)
+	sealed, err := key.EncryptEach(enc, secrets...)
+	if err != nil {
+		return nil, fmt.Errorf("encrypt the keys for the minion: %w", err)
 	}
-	if accept.Session, err = key.Encrypt(enc, []byte(session.KeyString())); err != nil {
-		return nil, fmt.Errorf("encrypt the session key: %w", err)
+	accept.AES, accept.Session = sealed[0], sealed[1]
+	if len(sealed) > 2 {
+		accept.Token = sealed[2]
 	}
 	return accept.AppendWire(nil), nil
 }

@@ -87,8 +87,15 @@ func verifyDigest(k *PublicKey, hash hashID, digest, sig []byte) error {
 	return nil
 }
 
-func encryptOAEP(k *PublicKey, hash hashID, msg []byte) ([]byte, error) {
-	return rsa.EncryptOAEP(hash.New(), rand.Reader, k.key, msg, nil)
+func encryptOAEP(k *PublicKey, hash hashID, msgs [][]byte) ([][]byte, error) {
+	out := make([][]byte, len(msgs))
+	for i, msg := range msgs {
+		var err error
+		if out[i], err = rsa.EncryptOAEP(hash.New(), rand.Reader, k.key, msg, nil); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
 // rawPublic computes in^e mod n; in is as long as the modulus. A value not below n gives ErrSignature.

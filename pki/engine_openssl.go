@@ -50,22 +50,31 @@ static long saltern_private_oaep(EVP_PKEY *key, int sha224, const unsigned char 
 	return ok ? (long)n : -1;
 }
 
-// out = in^e mod n without a key object: nothing to keep per minion, nothing to free.
-// Returns 1, or 0 when in is not below n, or -1.
-static int saltern_public_raw(const unsigned char *n, unsigned long e, const unsigned char *in, unsigned char *out, size_t len) {
+// out = in^e mod n for count blocks of len bytes, without a key object: nothing to keep per minion, nothing
+// to free. What the modulus alone decides is computed once for all blocks.
+// Returns 1, or 0 when a block is not below n, or -1.
+static int saltern_public_raw(const unsigned char *n, unsigned long e, const unsigned char *in, unsigned char *out, size_t len, size_t count) {
 	BN_CTX *ctx = BN_CTX_new();
+	BN_MONT_CTX *mont = BN_MONT_CTX_new();
 	int result = -1;
-	if (ctx == NULL)
-		return -1;
+	if (ctx == NULL || mont == NULL)
+		goto end;
 	BN_CTX_start(ctx);
 	BIGNUM *bn = BN_CTX_get(ctx), *be = BN_CTX_get(ctx), *x = BN_CTX_get(ctx);
-	if (x != NULL && BN_bin2bn(n, (int)len, bn) != NULL && BN_bin2bn(in, (int)len, x) != NULL && BN_set_word(be, e)) {
-		if (BN_ucmp(x, bn) >= 0)
-			result = 0;
-		else if (BN_mod_exp_mont(x, x, be, bn, ctx, NULL) && BN_bn2binpad(x, out, (int)len) == (int)len)
-			result = 1;
+	if (x != NULL && BN_bin2bn(n, (int)len, bn) != NULL && BN_set_word(be, e) && BN_MONT_CTX_set(mont, bn, ctx)) {
+		result = 1;
+		for (size_t i = 0; i < count && result == 1; i++, in += len, out += len) {
+			if (BN_bin2bn(in, (int)len, x) == NULL)
+				result = -1;
+			else if (BN_ucmp(x, bn) >= 0)
+				result = 0;
+			else if (!BN_mod_exp_mont(x, x, be, bn, ctx, mont) || BN_bn2binpad(x, out, (int)len) != (int)len)
+				result = -1;
+		}
 	}
 	BN_CTX_end(ctx);
+end:
+	BN_MONT_CTX_free(mont);
 	BN_CTX_free(ctx);
 	ERR_clear_error();
 	return result;
@@ -160,18 +169,32 @@ func verifyDigest(k *PublicKey, hash hashID, digest, sig []byte) error {
 	return nil
 }
 
-func encryptOAEP(k *PublicKey, hash hashID, msg []byte) ([]byte, error) {
-	return rawPublic(k, padOAEP(hash, msg, k.size()))
+func encryptOAEP(k *PublicKey, hash hashID, msgs [][]byte) ([][]byte, error) {
+	size := k.size()
+	blocks := make([]byte, 0, len(msgs)*size)
+	for _, msg := range msgs {
+		blocks = append(blocks, padOAEP(hash, msg, size)...)
+	}
+	sealed, err := rawPublic(k, blocks)
+	if err != nil {
+		return nil, err
+	}
+	out := make([][]byte, len(msgs))
+	for i := range out {
+		out[i] = sealed[i*size : (i+1)*size : (i+1)*size]
+	}
+	return out, nil
 }
 
-// rawPublic computes in^e mod n; in is as long as the modulus. A value not below n gives ErrSignature.
+// rawPublic computes in^e mod n for each block of in; a block is as long as the modulus. A value not below n
+// gives ErrSignature.
 func rawPublic(k *PublicKey, in []byte) ([]byte, error) {
 	size := k.size()
-	if len(in) != size {
+	if len(in) == 0 || len(in)%size != 0 {
 		return nil, ErrSignature
 	}
-	out := make([]byte, size)
-	switch C.saltern_public_raw(bytePtr(k.modulus), C.ulong(k.key.E), bytePtr(in), bytePtr(out), C.size_t(size)) {
+	out := make([]byte, len(in))
+	switch C.saltern_public_raw(bytePtr(k.modulus), C.ulong(k.key.E), bytePtr(in), bytePtr(out), C.size_t(size), C.size_t(len(in)/size)) {
 	case 1:
 		return out, nil
 	case 0:
