@@ -92,7 +92,7 @@ func (c *Client) Start(ctx context.Context, req wire.PublishRequest, opts JobOpt
 	j.inbox.follow(j.JID)
 	j.state = newWait(waitConfig{
 		timeout: opts.Timeout, gather: opts.Gather,
-		syndicWait: c.cfg.SyndicWait, orderMasters: c.cfg.OrderMasters,
+		syndicWait: c.cfg.SyndicWait, orderMasters: c.cfg.OrderMasters, complete: reply.Complete,
 	}, j.JID, j.Minions, j.Missing, time.Now())
 	return j, nil
 }

@@ -14,7 +14,13 @@ type waitConfig struct {
 	gather       time.Duration // for answers to find_job
 	syndicWait   time.Duration // what syndics may need more; only with orderMasters
 	orderMasters bool
+	// complete: nobody but the minions of the reply can return, those below syndics included; nothing more is waited
+	// for than them.
+	complete bool
 }
+
+// syndics reports whether minions may return that the reply did not name.
+func (c *waitConfig) syndics() bool { return c.orderMasters && !c.complete }
 
 // wait decides when a job is over. It knows no socket and no clock:
 //
@@ -22,7 +28,7 @@ type waitConfig struct {
 //	    ▲                                                              │ window over
 //	    └──────── someone said "running" ◄─────────────────────────────┤
 //	                                                                   ▼ nobody, all deadlines passed
-//	everyone returned (and syndicWait passed) ───────────────────────► over
+//	everyone returned (and, unless complete, syndicWait passed) ───────────────────────► over
 type wait struct {
 	cfg       waitConfig
 	jid       string
@@ -137,7 +143,7 @@ type step struct {
 func (w *wait) tick(now time.Time) step {
 	silent := w.silent()
 	if len(silent) == 0 {
-		if !w.cfg.orderMasters {
+		if !w.cfg.syndics() {
 			return step{over: true}
 		}
 		if len(w.expected) > 0 {
@@ -158,7 +164,7 @@ func (w *wait) tick(now time.Time) step {
 	if w.running {
 		w.running = false
 		w.window = now.Add(w.cfg.gather)
-		if w.cfg.orderMasters {
+		if w.cfg.syndics() {
 			w.window = w.window.Add(w.cfg.syndicWait)
 		}
 		return step{ask: silent, next: w.window}
