@@ -123,7 +123,8 @@ func (j *journal) remember(ordinal uint32, epoch string) {
 }
 
 // SavePublication stores a job as SaveLoad does and its entry in the journal with it: both are durable when it returns
-// nil. With JournalMax entries in the journal the oldest give way.
+// nil. With JournalMax entries in the journal the oldest give way. Without a load, or when no journal is kept, the
+// journal remembers only that the publication is gone.
 func (s *Store) SavePublication(ctx context.Context, job Job, pub Publication) error {
 	if err := checkJID(job.JID); err != nil {
 		return err
@@ -133,7 +134,7 @@ func (s *Store) SavePublication(ctx context.Context, job Job, pub Publication) e
 	}
 	record := appendJob(nil, &job)
 	var entry []byte
-	if pub.Epoch != "" && s.opts.JournalMax > 0 {
+	if pub.Epoch != "" {
 		if !validName(pub.Epoch) {
 			return fmt.Errorf("save publication of job %q: %w: epoch", job.JID, ErrName)
 		}
@@ -170,6 +171,9 @@ func (s *Store) putEntry(g *group, pub Publication, entry []byte) error {
 		return err
 	}
 	j := &s.journal
+	if j.most <= 0 || len(pub.Load) == 0 {
+		return s.markDropped(g, place{ordinal, pub.Serial})
+	}
 	j.mu.Lock()
 	full := j.entries >= j.most
 	j.entries++
@@ -275,19 +279,27 @@ func (s *Store) dropEntries(g *group, before time.Time, number int) (n int, err 
 	if err := g.batch.DeleteRange(lower, end, nil); err != nil {
 		return 0, err
 	}
-	mark := binary.BigEndian.AppendUint32([]byte{recordVersion}, last.ordinal)
-	mark = binary.BigEndian.AppendUint64(mark, last.serial)
-	if err := g.batch.Set([]byte(journalDroppedKey), mark, nil); err != nil {
-		return 0, err
-	}
+	s.journal.mu.Lock()
+	s.journal.entries -= n
+	s.journal.mu.Unlock()
+	return n, s.markDropped(g, last)
+}
+
+// markDropped remembers that nothing up to p is whole any more.
+func (s *Store) markDropped(g *group, p place) error {
 	j := &s.journal
 	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.entries -= n
-	if j.dropped.before(last) {
-		j.dropped = last
+	later := j.dropped.before(p)
+	if later {
+		j.dropped = p
 	}
-	return n, nil
+	j.mu.Unlock()
+	if !later {
+		return nil
+	}
+	mark := binary.BigEndian.AppendUint32([]byte{recordVersion}, p.ordinal)
+	mark = binary.BigEndian.AppendUint64(mark, p.serial)
+	return g.batch.Set([]byte(journalDroppedKey), mark, nil)
 }
 
 // Publications calls fn for the entries behind a position, in the order of sending; the load is valid during the call

@@ -114,11 +114,14 @@ func TestJournal_dropsTheOldest(t *testing.T) {
 	}
 }
 
-func TestJournal_offKeepsJobsOnly(t *testing.T) {
+func TestJournal_offTellsThatSomethingIsGone(t *testing.T) {
 	s := openTest(t, t.TempDir(), Options{})
 	publish(t, s, "e", 1, time.Now())
-	if _, known, _ := readJournal(t, s, Position{"e", 0}); known {
-		t.Error("an entry was kept")
+	if got, known, trimmed := readJournal(t, s, Position{"e", 0}); len(got) != 0 || !known || !trimmed {
+		t.Errorf("%v, known %v, trimmed %v", got, known, trimmed)
+	}
+	if _, _, trimmed := readJournal(t, s, Position{"e", 1}); trimmed {
+		t.Error("nothing behind 1 is gone")
 	}
 	if _, ok, err := s.Job("e-1"); !ok || err != nil {
 		t.Error("the job is gone", err)

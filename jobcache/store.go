@@ -21,7 +21,7 @@ type Options struct {
 	Keep         time.Duration    // age by receive time at which Expire drops a job; 0 = never
 	QueueReturns int              // waiting writes before callers wait; default 10000
 	QueueBytes   int64            // the same in bytes of bodies; default 64 MiB
-	JournalMax   int              // entries of the journal; 0 = it is not kept
+	JournalMax   int              // entries of the journal; 0 = none is kept
 	Log          *slog.Logger     // default: nothing is logged
 	Clock        func() time.Time // default time.Now
 	FS           vfs.FS           // default the operating system's
