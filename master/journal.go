@@ -112,9 +112,9 @@ func (m *Master) saveJob(j *job, t *turn, sent []byte) {
 		m.log.Error("Job load not stored", "jid", j.jid, "err", err)
 		return
 	}
-	pub := jobcache.Publication{Serial: t.serial, Time: m.now(), Load: sent}
-	if m.cfg.Load().JournalKeep > 0 {
-		pub.Epoch = epochName(t.epoch)
+	pub := jobcache.Publication{Epoch: epochName(t.epoch), Serial: t.serial, Time: m.now(), Load: sent}
+	if m.cfg.Load().JournalKeep <= 0 {
+		pub.Load = nil
 	}
 	err = m.jobs.SavePublication(context.Background(), jobcache.Job{
 		JID: j.jid, Load: load, Minions: j.minions, Missing: j.missing, NoCache: j.nocache, Published: true,

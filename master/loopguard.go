@@ -92,13 +92,18 @@ func (m *Master) claimJob(j *job) (refusal []byte) {
 	return wire.PublishReply{JID: j.jid, Minions: j.minions, Missing: j.missing, Repeated: true}.Append(nil)
 }
 
+// pathRefused answers a request whose path is none, or so long that it must be going in circles.
+func (m *Master) pathRefused(j *job) []byte {
+	m.stats.publishRefused.Add(1)
+	m.limited.Warn("Publication refused", "jid", printable(j.jid), "err", j.pathErr)
+	return wire.PublishReply{Err: "Publication refused: " + j.pathErr.Error()}.Append(nil)
+}
+
 // takePath takes what a syndic says about the way of a publication out of the keywords. A request is a syndic's when it
 // has a path, or the list of rights that stock syndics pass on as well.
-func (j *job) takePath() error {
+func (j *job) takePath() {
 	j.relayed = j.kwargs.Has("auth_list") || j.kwargs.Has(wire.KwargPath)
 	way, _ := j.kwargs.Get(wire.KwargPath)
 	j.kwargs.Delete(wire.KwargPath)
-	var err error
-	j.path, err = wire.ParsePath(way)
-	return err
+	j.path, j.pathErr = wire.ParsePath(way)
 }

@@ -39,6 +39,7 @@ type job struct {
 	ownJID     bool        // the job id is new, made here
 	relayed    bool        // the request is a syndic's
 	path       []string    // where a relayed publication has been
+	pathErr    error       // what is wrong with it
 }
 
 // publish answers the clear `publish` command (spec: master-functions §4). Unlike stock it proves
@@ -71,6 +72,9 @@ func (m *Master) publish(r *request) ([]byte, error) {
 		return wire.AuthenticationError, nil
 	}
 	stripCredentials(load, j.kwargs)
+	if j.pathErr != nil {
+		return m.pathRefused(j), nil
+	}
 	if err := m.resolve(j, cfg.OrderMasters); err != nil {
 		return nil, err
 	}
@@ -133,9 +137,7 @@ func newJob(load *wire.Map) (*job, error) {
 		return nil, fmt.Errorf("publish: unusable jid %q", printable(j.jid))
 	}
 	j.nocache = j.kwargs.Bool("nocache")
-	if err := j.takePath(); err != nil {
-		return nil, fmt.Errorf("publish: %w", err)
-	}
+	j.takePath()
 	if list, ok := j.kwargs.Get("auth_list"); ok {
 		rights, ok := list.([]any)
 		if !ok && list != nil {
