@@ -25,6 +25,9 @@ func (m *Master) maintain(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-m.reloaded:
+			timer.Reset(m.loopInterval()) // it may have become shorter
+			continue
 		case <-timer.C:
 		}
 		timer.Reset(m.loopInterval())

@@ -61,6 +61,7 @@ type Master struct {
 	stats     counters
 
 	ready    chan struct{}
+	reloaded chan struct{} // holds one note that the configuration changed
 	cleanups []cleanup
 	runOnce  sync.Once
 }
@@ -81,7 +82,7 @@ type Options struct {
 // the ports are taken and a client that connects will be served once Run is called. Nothing is left
 // open when it fails.
 func New(cfg *config.Master, log *slog.Logger, opts Options) (*Master, error) {
-	m := &Master{log: log, limited: newLimitedLog(log), now: opts.Now, ready: make(chan struct{})}
+	m := &Master{log: log, limited: newLimitedLog(log), now: opts.Now, ready: make(chan struct{}), reloaded: make(chan struct{}, 1)}
 	if m.now == nil {
 		m.now = time.Now
 	}
@@ -179,6 +180,10 @@ func (m *Master) Reload(cfg *config.Master) (needRestart []string) {
 	next, needRestart := config.Reloaded(old, cfg)
 	m.cfg.Store(next)
 	m.wireAutosign(next)
+	select {
+	case m.reloaded <- struct{}{}:
+	default: // the last one is not read yet
+	}
 	if sessionLife(old) != sessionLife(next) {
 		if err := m.wireSessions(next); err != nil {
 			m.log.Error("Lifetime of session keys not changed", "err", err)
