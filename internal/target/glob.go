@@ -45,9 +45,6 @@ type runeRange struct{ lo, hi rune }
 func parseGlob(pattern string) *globMatcher {
 	tokens := globTokens(pattern)
 	m := &globMatcher{kind: globGeneral, tokens: tokens}
-	if !utf8.ValidString(pattern) {
-		return m // bytes that are no character could match inside one: only the general way walks whole characters
-	}
 	switch {
 	case len(tokens) == 0:
 		m.kind = globLiteral

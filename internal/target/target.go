@@ -3,6 +3,7 @@ package target
 import (
 	"errors"
 	"fmt"
+	"unicode/utf8"
 )
 
 // Kinds of target as they stand in the tgt_type field of a publish request (spec: master-functions
@@ -76,6 +77,10 @@ func exprText(kind string, expr any) (string, error) {
 	}
 	if len(text) > MaxExpr {
 		return "", fmt.Errorf("%w: %d bytes, at most %d", ErrExpr, len(text), MaxExpr)
+	}
+	if !utf8.ValidString(text) {
+		// Ids are UTF-8, so nothing is lost; a lone byte could match inside a character.
+		return "", fmt.Errorf("%w: %s target is not UTF-8", ErrExpr, kind)
 	}
 	return text, nil
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"pgregory.net/rapid"
 )
@@ -157,6 +158,11 @@ func FuzzGlob(f *testing.F) {
 		f.Add(s, "m1")
 	}
 	f.Fuzz(func(t *testing.T, pattern, id string) {
+		if _, err := Parse(KindGlob, pattern, ":"); (err == nil) != (utf8.ValidString(pattern) && len(pattern) <= MaxExpr) {
+			t.Fatalf("Parse of %q: %v", pattern, err)
+		} else if err != nil || !utf8.ValidString(id) {
+			return
+		}
 		got := matchTokens(globTokens(pattern), id)
 		if one := parseGlob(pattern).matchOne(id); one != got {
 			t.Fatalf("glob %q on %q: fast path says %v, general path %v", pattern, id, one, got)
