@@ -18,7 +18,7 @@ import (
 func (m *Master) Alive(ctx context.Context) error {
 	select {
 	case err := <-m.jobs.Dead():
-		return fmt.Errorf("the store died: %w", err)
+		return storeDied(err)
 	default:
 	}
 	host, port, err := net.SplitHostPort(strings.TrimPrefix(m.reqs.Addr(), "tcp://"))

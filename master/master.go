@@ -153,8 +153,16 @@ func (m *Master) watchStore(ctx context.Context) error {
 	case <-ctx.Done():
 		return nil
 	case err := <-m.jobs.Dead():
-		return fmt.Errorf("the store died: %w", err)
+		return storeDied(err)
 	}
+}
+
+// storeDied names the cause, which the store tells only the first who asks.
+func storeDied(cause error) error {
+	if cause == nil {
+		cause = jobcache.ErrDead
+	}
+	return fmt.Errorf("the store died: %w", cause)
 }
 
 // close undoes wire, last thing first.
