@@ -42,6 +42,7 @@ func (m *Master) minionReturn(r *request) ([]byte, error) {
 	answer := r.seal(valueNil)
 	m.stats.returns.Add(1)
 	if !m.keepsReturns(ret) {
+		m.stats.unstored.Add(1)
 		m.bus.Fire(append([]event.Event{ev}, failures...)...)
 		r.raw.Reply(answer)
 		return nil, errLater

@@ -13,6 +13,7 @@ type counters struct {
 	signIns                                atomic.Int64
 	authAccepted, authPending, authRefused atomic.Int64
 	published, publishRefused              atomic.Int64
+	unstored                               atomic.Int64
 	returns, syndicReturns, duplicates     atomic.Int64
 	events, eventsDropped                  atomic.Int64
 	eventsRepeated, repeated, replayed     atomic.Int64
@@ -37,6 +38,7 @@ type Stats struct {
 	Published    int64            // publications sent
 	NotPublished int64            // publications refused
 	Returns      int64            // returns taken from minions
+	Unstored     int64            // returns that only went to the event bus
 	SyndicRets   int64            // returns taken from syndics
 	Duplicates   int64            // returns that were here before
 	Events       int64            // events fired
@@ -77,7 +79,7 @@ func (m *Master) Stats() Stats {
 		Unknown: c.unknown.Load(), Failed: c.failed.Load(), SignIns: c.signIns.Load(),
 		Accepted: c.authAccepted.Load(), Pending: c.authPending.Load(), AuthRefused: c.authRefused.Load(),
 		Published: c.published.Load(), NotPublished: c.publishRefused.Load(),
-		Returns: c.returns.Load(), SyndicRets: c.syndicReturns.Load(), Duplicates: c.duplicates.Load(),
+		Returns: c.returns.Load(), SyndicRets: c.syndicReturns.Load(), Unstored: c.unstored.Load(), Duplicates: c.duplicates.Load(),
 		Events: c.events.Load(), EventsLost: c.eventsDropped.Load(),
 		Commands: map[string]int64{}, Minions: m.presence.count(),
 		EventsRepeated: c.eventsRepeated.Load(), Repeated: c.repeated.Load(), Replayed: c.replayed.Load(),

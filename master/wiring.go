@@ -133,7 +133,7 @@ func (m *Master) wireTier(cfg *config.Master) error {
 }
 
 func (m *Master) wireBus(cfg *config.Master) error {
-	m.bus = event.NewBus(event.BusConfig{QueueBytes: int(cfg.IPCWriteBuffer), Log: m.log})
+	m.bus = event.NewBus(event.BusConfig{QueueEvents: busQueue, QueueBytes: int(cfg.IPCWriteBuffer), Log: m.log})
 	framing, err := event.ParseFraming(cfg.EventBusFraming)
 	if err != nil {
 		return fmt.Errorf("saltern_event_bus_framing: %w", err)
@@ -195,10 +195,10 @@ func (m *Master) wireSockets(cfg *config.Master) error {
 	m.reqs, err = transport.ListenRequests(transport.RequestServerConfig{
 		Context: m.zctx, Endpoint: transport.BindEndpoint(cfg.Interface, cfg.RetPort), Options: options,
 		Classes: []transport.Class{
-			classMinions: {Name: "minions", Queue: 20_000, QueueBytes: 256 << 20, Workers: 2 * cores, Full: transport.StopReading},
+			classMinions: {Name: "minions", Queue: classLimits[classMinions].Requests, QueueBytes: classLimits[classMinions].Bytes, Workers: 2 * cores, Full: transport.StopReading},
 			// A sign-in that finds no room is told "bad load" at once: the minion waits and comes again.
-			classAuth:    {Name: "auth", Queue: 20_000, QueueBytes: 64 << 20, Workers: cores, Full: transport.Answer, Answer: wire.BadLoad},
-			classControl: {Name: "control", Queue: 1000, QueueBytes: 128 << 20, Workers: 2 * cores, Full: transport.Answer, Answer: wire.PayloadException},
+			classAuth:    {Name: "auth", Queue: classLimits[classAuth].Requests, QueueBytes: classLimits[classAuth].Bytes, Workers: cores, Full: transport.Answer, Answer: wire.BadLoad},
+			classControl: {Name: "control", Queue: classLimits[classControl].Requests, QueueBytes: classLimits[classControl].Bytes, Workers: 2 * cores, Full: transport.Answer, Answer: wire.PayloadException},
 		},
 		Classify: classify, Handle: m.handle,
 		Malformed: wire.BadLoadMap, Exception: wire.PayloadException, Shutdown: wire.BadLoad,
@@ -210,7 +210,7 @@ func (m *Master) wireSockets(cfg *config.Master) error {
 	m.onClose("request socket", m.reqs.Close)
 	options.HWM = cfg.PubHWM
 	m.pubs, err = transport.ListenPublish(transport.PublishServerConfig{
-		Context: m.zctx, Endpoint: transport.BindEndpoint(cfg.Interface, cfg.PublishPort), Options: options, Log: m.log,
+		Context: m.zctx, Endpoint: transport.BindEndpoint(cfg.Interface, cfg.PublishPort), Options: options, Queue: publishQueue, Log: m.log,
 	})
 	if err != nil {
 		return fmt.Errorf("bind the publish port: %w", err)
