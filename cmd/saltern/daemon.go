@@ -18,6 +18,7 @@ import (
 	"github.com/saltern-io/saltern/internal/config"
 	"github.com/saltern-io/saltern/internal/lifecycle"
 	"github.com/saltern-io/saltern/internal/logfmt"
+	"github.com/saltern-io/saltern/internal/status"
 	"github.com/saltern-io/saltern/internal/version"
 )
 
@@ -69,6 +70,7 @@ type service struct {
 	ownDirs                 []string // made, and given to the user, before privileges are dropped
 	maxOpenFiles            int
 	log                     logfmt.Config
+	status                  status.Config // Socket and MetricsAddress
 
 	// start makes the daemon; it runs after privileges were dropped.
 	start func(*slog.Logger) (daemon, error)
@@ -180,8 +182,10 @@ func live(cmd *cobra.Command, s service, d daemon, log *slog.Logger, sink *logfm
 			log.Warn("Readiness not announced", "err", err)
 		}
 	}()
+	hideStatus := showStatus(s.status, d, log)
 	watched := watch(signals.Context(), d, log)
 	err := d.Run(signals.Context())
+	hideStatus() // after the end, so that a drain can be watched
 	watched()
 	if nerr := lifecycle.Notify("STOPPING=1"); nerr != nil {
 		log.Debug("Service manager not told", "err", nerr)

@@ -32,6 +32,7 @@ var programs = []program{
 	{"syndic", "salt-syndic", "run a syndic beside a local master", newSyndicCommand},
 	{"key", "salt-key", "accept, reject and show minion keys", newKeyCommand},
 	{"salt", "salt", "publish a job and show what comes back", newSaltCommand},
+	{"status", "", "show queues, links and counters of the running daemons", newStatusCommand},
 	{"swarm", "", "run simulated minions", newSwarmCommand},
 	{"demo", "", "run a whole tier on this machine and show it working", newDemoCommand},
 	{"version", "", "print the version", newVersionCommand},

@@ -9,6 +9,7 @@ import (
 	"github.com/saltern-io/saltern/internal/cliargs"
 	"github.com/saltern-io/saltern/internal/config"
 	"github.com/saltern-io/saltern/internal/logfmt"
+	"github.com/saltern-io/saltern/internal/status"
 	"github.com/saltern-io/saltern/master"
 )
 
@@ -32,6 +33,7 @@ func newMasterCommand() *cobra.Command {
 			user: cfg.User, pidFile: cfg.PIDFile, stateDir: cfg.CacheDir, maxOpenFiles: cfg.MaxOpenFiles,
 			ownDirs: []string{cfg.PKIDir, cfg.SockDir, filepath.Dir(cfg.JobCacheDir)},
 			log:     masterLog(cfg),
+			status:  status.Config{Socket: filepath.Join(cfg.SockDir, status.MasterSocket), MetricsAddress: cfg.MetricsAddress},
 			start: func(log *slog.Logger) (daemon, error) {
 				report.Log(log)
 				return master.New(cfg, log, master.Options{})

@@ -2,12 +2,14 @@ package main
 
 import (
 	"log/slog"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"github.com/saltern-io/saltern/internal/cliargs"
 	"github.com/saltern-io/saltern/internal/config"
 	"github.com/saltern-io/saltern/internal/logfmt"
+	"github.com/saltern-io/saltern/internal/status"
 	"github.com/saltern-io/saltern/syndic"
 )
 
@@ -32,6 +34,7 @@ func newSyndicCommand() *cobra.Command {
 			user: cfg.User, pidFile: cfg.PIDFile, stateDir: cfg.CacheDir, maxOpenFiles: cfg.Local.MaxOpenFiles,
 			ownDirs: []string{cfg.PKIDir},
 			log:     logs,
+			status:  status.Config{Socket: filepath.Join(cfg.SockDir, status.SyndicSocket), MetricsAddress: cfg.MetricsAddress},
 			start: func(log *slog.Logger) (daemon, error) {
 				report.Log(log)
 				return syndic.New(cfg, log)
