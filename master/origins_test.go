@@ -1,0 +1,84 @@
+package master_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/saltern-io/saltern/internal/event"
+	"github.com/saltern-io/saltern/internal/wire"
+	"github.com/saltern-io/saltern/master/mastertest"
+)
+
+func originOf(t testing.TB, e event.Event) string {
+	t.Helper()
+	v, ok := mastertest.EventData(t, e).Get(wire.KeyEventOrigin)
+	if !ok {
+		return "none"
+	}
+	o, err := wire.ParseOrigin(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%s %d %v %v", o.ID, o.N, o.Path, o.Copy)
+}
+
+func TestOrigins_twoFormsOneCopy(t *testing.T) {
+	m := mastertest.Start(t, withSyndics)
+	s := startedSyndic(t, m, "syn1")
+	bus := m.Bus(t)
+	s.forward(t, 7, eventItem("my/tag", wire.NewMap("a", 1)), eventItem("salt/job/1/new", wire.NewMap("a", 2)))
+	s.forward(t, 0, eventItem("my/stock", wire.NewMap("a", 3)))
+	var got []string
+	for _, e := range bus.Drain(t) {
+		got = append(got, e.Tag+": "+originOf(t, e))
+	}
+	want := []string{
+		"syndic/syn1/my/tag: syn1 7 [syn1] false", "my/tag: syn1 7 [syn1] true",
+		"syndic/syn1/salt/job/1/new: syn1 8 [syn1] false",
+		"syndic/syn1/my/stock: none", "my/stock: none",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%s\nwant %s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+func TestOrigins_onceByTwoWays(t *testing.T) {
+	m := mastertest.Start(t, withSyndics)
+	a, b := startedSyndic(t, m, "syn1"), startedSyndic(t, m, "syn2")
+	bus := m.Bus(t)
+	e := eventItem("my/tag", wire.NewMap("minions", []any{"x1"}, "jid", "20261120141909944303"))
+	a.forward(t, 7, e)
+	a.forward(t, 7, e) // the answer was lost
+	viaB := e.Clone()
+	viaB.Set(wire.KeyOrigin, wire.Origin{ID: "syn1", N: 7, Path: []string{"syn1", "syn2"}}.Map())
+	b.forward(t, 0, viaB)
+	viaB.Set(wire.KeyOrigin, wire.Origin{ID: "syn1", N: 8, Path: []string{"syn1", "syn2"}}.Map())
+	b.forward(t, 0, viaB)
+	viaB.Set(wire.KeyOrigin, "nonsense")
+	b.forward(t, 0, viaB)
+	want := []string{"syndic/syn1/my/tag", "my/tag", "syndic/syn2/my/tag", "my/tag", "syndic/syn2/my/tag", "my/tag"}
+	if got := mastertest.Tags(bus.Drain(t)); !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+	st := m.Master.Stats()
+	if st.EventsRepeated != 2 || st.Syndics[0].Repeats != 1 || st.Syndics[1].Repeats != 1 || st.Syndics[1].Events != 2 {
+		t.Errorf("%+v", st.Syndics)
+	}
+}
+
+// A minion is no syndic: what it says about origins neither hides other events nor is passed on.
+func TestOrigins_fromSyndicsOnly(t *testing.T) {
+	m := mastertest.Start(t, withSyndics)
+	s := startedSyndic(t, m, "syn1")
+	minion := mastertest.SignedIn(t, m, "m1", 3)
+	bus := m.Bus(t)
+	item := eventItem("my/tag", wire.NewMap("a", 1))
+	item.Set(wire.KeyOrigin, wire.Origin{ID: "syn1", N: 7}.Map())
+	minion.Do(t, wire.NewMap("id", "m1", "cmd", wire.CmdMinionEvent, "pretag", nil, "tok", minion.Tok(), "events", []any{item}))
+	s.forward(t, 7, eventItem("my/tag", wire.NewMap("a", 1)))
+	if got := mastertest.Tags(bus.Drain(t)); len(got) != 3 {
+		t.Errorf("%q", got)
+	}
+}
