@@ -11,8 +11,8 @@ import (
 	"github.com/saltern-io/saltern/transport"
 )
 
-// keysEvery is how often the key directories are counted for the status: the one of pending keys is as long
-// as strangers make it.
+// keysEvery is how often keys that are not accepted are counted for the status: the directory of pending ones
+// is as long as strangers make it. The accepted ones are known anyway.
 const keysEvery = 30 * time.Second
 
 // statusView makes the reports of a master. It remembers between two reports what the master itself has no
@@ -21,7 +21,7 @@ type statusView struct {
 	m    *Master
 	ages status.Ages
 
-	keys   map[string]int64 // by state; nil before the first count and after a failed one
+	keys   map[string]int64 // by state; nil after a failed count
 	keysAt time.Time
 }
 
@@ -156,6 +156,9 @@ func (v *statusView) keySection(n numbers, present int) status.Section {
 	if age := n.now.Sub(v.keysAt); v.keysAt.IsZero() || age >= keysEvery || age < 0 {
 		v.keysAt, v.keys = n.now, v.m.countKeys()
 	}
+	if ids, _, err := v.m.keys.AcceptedIDs(); err == nil && v.keys != nil {
+		v.keys["accepted"] = int64(len(ids))
+	}
 	rows := []status.Row{{Name: "present in the last ten minutes", Value: int64(present)}}
 	for _, state := range []string{"accepted", "pending", "rejected", "denied"} {
 		if count, ok := v.keys[state]; ok {
@@ -172,11 +175,7 @@ func (v *statusView) keySection(n numbers, present int) status.Section {
 
 // countKeys is nil when one of the directories cannot be read.
 func (m *Master) countKeys() map[string]int64 {
-	accepted, _, err := m.keys.AcceptedIDs()
-	if err != nil {
-		return nil
-	}
-	counts := map[string]int64{"accepted": int64(len(accepted))}
+	counts := map[string]int64{}
 	for name, state := range map[string]pki.State{"pending": pki.Pending, "rejected": pki.Rejected, "denied": pki.Denied} {
 		ids, err := m.keys.List(state)
 		if err != nil {

@@ -12,7 +12,7 @@ var (
 		Label{Name: "result", Values: []string{"success", "pending", "rejected"}})
 	SignIns          = define(Counter, "saltern_master_sign_ins_total", "Sign-in requests, ill-formed ones included.")
 	ConnectedMinions = define(Gauge, "salt_master_connected_minions_count", "Minions that proved themselves in the last ten minutes.")
-	Keys             = define(Gauge, "saltern_master_keys", "Minion keys, by state; looked at every 30 s.",
+	Keys             = define(Gauge, "saltern_master_keys", "Minion keys, by state; those that are not accepted are counted every 30 s.",
 		Label{Name: "state", Values: []string{"accepted", "pending", "rejected", "denied"}})
 	WorkersQueue = define(Gauge, "salt_master_workers_queue_depth", "Requests taken and not answered, by cost class; the same as saltern_queue_depth.", poolLabel)
 )

@@ -14,7 +14,7 @@
 // tells work under way from a loss (watcher.go). Nothing is counted here and nothing can be changed through the
 // server; a daemon whose status cannot be served goes on serving.
 //
-// Threading: a Source is asked from one goroutine at a time, at most four times a second, however many ask. Run
+// Threading: a Source is asked from one goroutine at a time, at most ten times a second, however many ask. Run
 // joins every goroutine it starts. A Watcher belongs to one goroutine.
 //
 // Imports metrics and nothing else of this module: neither daemon, so that both can be shown alike.

@@ -31,7 +31,7 @@ type limits struct {
 
 var defaultLimits = limits{
 	header: 5 * time.Second, read: 5 * time.Second, write: 10 * time.Second, idle: 30 * time.Second,
-	look: 5 * time.Second, fresh: 250 * time.Millisecond, connections: 32,
+	look: 5 * time.Second, fresh: 100 * time.Millisecond, connections: 32,
 }
 
 // maxHeaderBytes is the most a request can have beside its (refused) body.
