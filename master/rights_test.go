@@ -69,7 +69,8 @@ func TestRights_travel(t *testing.T) {
 		{"cannot be decided", only("G@os:Debian", "test.*"), ping("db2"), 0, nil},
 		{
 			"a target that cannot be decided", only("web*", "test.*"),
-			wire.PublishRequest{Tgt: "os:Debian", TgtType: "grain", Fun: "test.ping"}, 0, nil,
+			wire.PublishRequest{Tgt: "os:Debian", TgtType: "grain", Fun: "test.ping"},
+			0, nil,
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
