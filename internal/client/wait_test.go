@@ -152,3 +152,26 @@ func TestWait_widened(t *testing.T) {
 		t.Errorf("results %q", got)
 	}
 }
+
+// A complete reply names everybody: the last return ends the job, and asking costs no syndic_wait.
+func TestWait_complete(t *testing.T) {
+	cfg := testTimes
+	cfg.orderMasters, cfg.complete = true, true
+	s := newScript(t, cfg, []string{"m1", "x1"}, nil)
+	s.ret("m1")
+	if todo := s.w.tick(s.now); todo.over {
+		t.Error("over with one of two")
+	}
+	s.ret("x1")
+	if todo := s.w.tick(s.now); !todo.over {
+		t.Error("not over with both")
+	}
+	if s := newScript(t, cfg, nil, []string{"gone"}); !s.w.tick(s.now).over {
+		t.Error("waits for nobody")
+	}
+	s = newScript(t, cfg, []string{"x1"}, nil)
+	todo := s.until(time.Minute)
+	if len(todo.ask) != 1 || todo.next.Sub(s.now) != cfg.gather {
+		t.Errorf("asks %q and waits %v", todo.ask, todo.next.Sub(s.now))
+	}
+}
