@@ -62,8 +62,12 @@ func (e *engine) options(o *Options, lock *pebble.Lock) *pebble.Options {
 		Logger:                e,
 	}
 	// Every keyed item asks for a key that is not there: filters answer that from memory.
+	// Blocks larger than the engine's 4 KiB keep the indexes small that share the cache with the filters.
 	for i := range po.Levels {
-		po.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+		l := &po.Levels[i]
+		l.FilterPolicy = bloom.FilterPolicy(10)
+		l.BlockSize = 16 << 10
+		l.IndexBlockSize = 64 << 10
 	}
 	return po
 }

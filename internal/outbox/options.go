@@ -21,7 +21,7 @@ type Options struct {
 	MinFree      int64 // free bytes on disk below which nothing is accepted; default 64 MiB, negative = not checked
 
 	MemTable     uint64           // bytes of one in-memory table (at most 4), allocated as it fills; default 4 MiB
-	Cache        int64            // bytes of the block cache, allocated as it fills; default 2 MiB
+	Cache        int64            // bytes of block cache and in-memory tables together, allocated as they fill; default 24 MiB
 	MaxOpenFiles int              // default 200
 	Log          *slog.Logger     // default: nothing is logged
 	Clock        func() time.Time // for ages; default time.Now
@@ -51,7 +51,7 @@ func (o *Options) defaults() {
 	setDefault(&o.InputBytes, 16<<20)
 	setDefault(&o.MinFree, 64<<20)
 	setDefault(&o.MemTable, 4<<20)
-	setDefault(&o.Cache, 2<<20)
+	setDefault(&o.Cache, 24<<20)
 	setDefault(&o.MaxOpenFiles, 200)
 	setDefault(&o.tick, time.Second)
 	setDefault(&o.backoff, 100*time.Millisecond)

@@ -46,6 +46,7 @@ type freshItem struct {
 
 func newQueue(s *Store, name string, id uint32, st queueState) *Queue {
 	q := &Queue{s: s, name: name, id: id, wake: make(chan struct{}, 1), cur: st}
+	q.rewind()
 	if items, _ := st.waiting(); items > 0 {
 		q.wake <- struct{}{}
 	}
