@@ -143,8 +143,11 @@ func autosignGrains(req *wire.AuthRequest) map[string]any {
 }
 
 func (m *Master) pendingFull() (bool, error) {
-	pending, err := m.keys.List(pki.Pending)
-	return len(pending) >= m.maxPending, err
+	n, err := m.pending.count(m.now(), func() (int, error) {
+		ids, err := m.keys.List(pki.Pending)
+		return len(ids), err
+	})
+	return n >= m.maxPending, err
 }
 
 // carryOut writes the decision into the key store.
@@ -153,6 +156,9 @@ func (m *Master) carryOut(req *wire.AuthRequest, d authDecision) error {
 	case d.Store == pki.None:
 		return nil
 	case d.StoreSent:
+		if d.Store == pki.Pending {
+			m.pending.added()
+		}
 		return m.keys.Put(req.ID, d.Store, []byte(pki.CleanKey(req.Pub)))
 	default:
 		return m.keys.Move(req.ID, d.StoreFrom, d.Store)
@@ -253,16 +259,17 @@ func (m *Master) authAcceptLoad(req *wire.AuthRequest, key *pki.PublicKey, enc p
 		return nil, fmt.Errorf("signature of the master key: %w", err)
 	}
 	var challenge []byte // auth_mode 2: the token that goes back with the key
-	secret, secrets := epoch.KeyString, [][]byte{nil, []byte(session.KeyString())}
+	var token []byte
+	secret := epoch.KeyString
 	if len(req.Token) > 0 {
 		// A token that does not decrypt was made for another master key. Stock answers without a
 		// token, and the minion then says so in its log; so do we.
-		token, err := m.masterKeys.Master.Decrypt(enc, req.Token)
+		plain, err := m.masterKeys.Master.Decrypt(enc, req.Token)
 		switch {
 		case err == nil && m.cfg.Load().AuthMode >= 2:
-			challenge = token
+			challenge = plain
 		case err == nil:
-			secrets = append(secrets, token)
+			token = plain
 		default:
 			m.limited.Warn("Sign-in token was made for another master key", "minion", req.ID)
 		}
@@ -275,14 +282,41 @@ func (m *Master) authAcceptLoad(req *wire.AuthRequest, key *pki.PublicKey, enc p
 			return nil, fmt.Errorf("sign the AES key: %w", err)
 		}
 	}
-	secrets[0] = []byte(secret)
-	sealed, err := key.EncryptEach(enc, secrets...)
-	if err != nil {
+	pair := sealedPair{epoch: epoch, session: session.KeyString(), reader: key, alg: enc}
+	if err := m.sealAccept(req.ID, &accept, pair, secret, token); err != nil {
 		return nil, fmt.Errorf("encrypt the keys for the minion: %w", err)
 	}
-	accept.AES, accept.Session = sealed[0], sealed[1]
-	if len(sealed) > 2 {
-		accept.Token = sealed[2]
-	}
 	return accept.AppendWire(nil), nil
+}
+
+// sealAccept fills in the blocks for the minion: the AES key, the session key, and the token that
+// goes back. What it got before under the same keys is sent again.
+func (m *Master) sealAccept(id string, accept *wire.AuthAccept, pair sealedPair, secret string, token []byte) error {
+	var todo [][]byte
+	if token != nil {
+		todo = append(todo, token)
+	}
+	reusable := secret == pair.epoch.KeyString // with a challenge inside, it is another secret each time
+	aes, sess, known := m.sealed.find(id, pair)
+	if known && reusable {
+		accept.AES, accept.Session = aes, sess
+	} else {
+		todo = append(todo, []byte(secret), []byte(pair.session))
+	}
+	blocks, err := pair.reader.EncryptEach(pair.alg, todo...)
+	if err != nil {
+		return err
+	}
+	if token != nil {
+		accept.Token, blocks = blocks[0], blocks[1:]
+	}
+	if len(blocks) == 0 {
+		return nil
+	}
+	accept.AES, accept.Session = blocks[0], blocks[1]
+	if reusable {
+		pair.aes, pair.sess = accept.AES, accept.Session
+		m.sealed.keep(id, pair)
+	}
+	return nil
 }

@@ -31,6 +31,8 @@ type Master struct {
 	sessions   atomic.Pointer[pki.Sessions] // replaced when its lifetime is changed
 	autosign   atomic.Pointer[pki.Autosign]
 	authLocks  *stripes
+	sealed     *sealedKeys
+	pending    pendingCount
 	local      *localKeys
 
 	jobs    *jobcache.Store

@@ -67,6 +67,7 @@ func (m *Master) wireKeys(cfg *config.Master) error {
 	}
 	m.wireAutosign(cfg)
 	m.authLocks = newStripes()
+	m.sealed = newSealedKeys()
 	m.presence = newPresence()
 	m.local, err = openLocalKeys(cfg.CacheDir, cfg.User)
 	return err
@@ -245,5 +246,6 @@ func (m *Master) dropMinion(id string, keepCache bool) error {
 		err = errors.Join(err, m.minions.Forget(id))
 	}
 	m.presence.forget(id)
+	m.sealed.forget(id)
 	return err
 }
