@@ -124,6 +124,7 @@ func FuzzDecodeRecord(f *testing.F) {
 	f.Add(appendSyndic(nil, recordTime, []string{"s1", "s2"}))
 	f.Add([]byte("\x0112345678body"))
 	f.Add([]byte("\x01\x03123456789\xff\xff\xff\xff\xff\xff\xff\xff\x7f"))
+	f.Add(appendEntry(nil, Publication{Time: recordTime, Load: []byte("load")}))
 	f.Add(appendRawList(nil, []string{"m1", strings.Repeat("m", 40)}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if j, err := decodeJob("a", b); err == nil {
@@ -139,6 +140,11 @@ func FuzzDecodeRecord(f *testing.F) {
 			at2, list2, err := decodeSyndic("a", appendSyndic(nil, at, list))
 			if err != nil || !at.Equal(at2) || !cmp.Equal(list, list2) {
 				t.Errorf("syndic list changes: %v", err)
+			}
+		}
+		if at, load, err := decodeEntry(b); err == nil {
+			if again := appendEntry(nil, Publication{Time: at, Load: load}); !bytes.Equal(again, b) {
+				t.Error("journal entry changes")
 			}
 		}
 		if r, err := decodeReturn("a", "m", b); err == nil {
