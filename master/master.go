@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,6 +33,7 @@ type Master struct {
 	autosign   atomic.Pointer[pki.Autosign]
 	authLocks  *stripes
 	sealed     *sealedKeys
+	cores      int // processors
 	pending    pendingCount
 	local      *localKeys
 
@@ -76,6 +78,9 @@ type cleanup struct {
 
 // Options change what a test or an embedding needs to change. The zero value is right for a daemon.
 type Options struct {
+	// Cores is how many processors the work is spread over; default GOMAXPROCS. A daemon that gave the
+	// scheduler more than it has processors says here how many there are.
+	Cores      int
 	Now        func() time.Time // default time.Now
 	MaxPending int              // keys waiting for acceptance that strangers can make; default 50,000
 }
@@ -90,6 +95,9 @@ func New(cfg *config.Master, log *slog.Logger, opts Options) (*Master, error) {
 	}
 	if m.maxPending = opts.MaxPending; m.maxPending <= 0 {
 		m.maxPending = maxPending
+	}
+	if m.cores = opts.Cores; m.cores < 1 {
+		m.cores = runtime.GOMAXPROCS(0)
 	}
 	m.cfg.Store(cfg)
 	if err := m.wire(cfg); err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"log/slog"
 	"path/filepath"
+	"runtime"
 
 	"github.com/spf13/cobra"
 
@@ -36,7 +37,7 @@ func newMasterCommand() *cobra.Command {
 			status:  status.Config{Socket: filepath.Join(cfg.SockDir, status.MasterSocket), MetricsAddress: cfg.MetricsAddress},
 			start: func(log *slog.Logger) (daemon, error) {
 				report.Log(log)
-				return master.New(cfg, log, master.Options{})
+				return master.New(cfg, log, master.Options{Cores: spareScheduler()})
 			},
 			reload: func(d daemon, log *slog.Logger, sink *logfmt.Sink) {
 				reloadMaster(d.(*master.Master), options, log, sink)
@@ -70,4 +71,16 @@ func reloadMaster(m *master.Master, options config.LoadOptions, log *slog.Logger
 		return
 	}
 	log.Info("Configuration reloaded")
+}
+
+// spareSlots is by how many the scheduler's slots exceed the processors.
+const spareSlots = 4
+
+// spareScheduler gives the scheduler slots to spare and returns the number of processors. A private
+// RSA operation holds a slot for a quarter of a millisecond inside libcrypto; without spare ones the
+// runtime takes the slot away and back each time, which wakes a thread twice.
+func spareScheduler() (cores int) {
+	cores = runtime.GOMAXPROCS(0)
+	runtime.GOMAXPROCS(cores + spareSlots)
+	return cores
 }
