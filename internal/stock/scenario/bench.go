@@ -18,8 +18,8 @@ const (
 	startTimeout   = 90 * time.Second  // a daemon until it is ready, a minion until it has signed in
 	commandTimeout = 120 * time.Second // one salt, salt-key or salt-run command
 	settleTimeout  = 120 * time.Second // a tier until it works again
-	stopGrace      = 30 * time.Second  // a daemon after SIGTERM
-	eventTimeout   = 30 * time.Second  // an event that is due
+	stopGrace      = 120 * time.Second // a daemon after SIGTERM: stock ones take up to 10 s each on an idle core
+	eventTimeout   = 60 * time.Second  // an event that is due
 )
 
 // Bench owns the processes, sockets and files of one group.
