@@ -220,6 +220,7 @@ func (c *committer) lastWords() {
 		return
 	}
 	failed := make(chan error, 1)
+	c.kept = time.Now() // counts only: ages wait for the next Open
 	c.ops = append(c.ops[:0], op{tick: true}, op{
 		apply: func(*group) error { return nil }, sync: true, doneErr: func(err error) { failed <- err },
 	})

@@ -100,7 +100,8 @@ func TestModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		clock := newTestClock()
 		fs := vfs.NewMem()
-		opts := Options{FS: fs, Clock: clock.Now, MaxItems: modelMaxItems, MaxAge: modelMaxAge, KeyAge: 1000 * time.Hour}
+		// No ticks: expiry happens when the model says so.
+		opts := Options{FS: fs, Clock: clock.Now, tick: time.Hour, MaxItems: modelMaxItems, MaxAge: modelMaxAge, KeyAge: 1000 * time.Hour}
 		s, err := Open("outbox", opts)
 		if err != nil {
 			rt.Fatal(err)

@@ -8,11 +8,6 @@ import (
 
 const recordVersion = 1
 
-// itemRecordSize is the size of the record that appendItem makes, at most.
-func itemRecordSize(it *Item) int {
-	return 1 + 8 + binary.MaxVarintLen32 + len(it.Key) + len(it.Body)
-}
-
 // appendItem encodes a waiting item: 01 time(8) uv(len) key body.
 func appendItem(dst []byte, it *Item, now time.Time) []byte {
 	dst = append(dst, recordVersion)
