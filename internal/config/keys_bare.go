@@ -72,5 +72,12 @@ var salternOptions = []Option{
 	{Name: "saltern_syndic_seen", Type: Float, Default: "600", Verdict: Honoured, Reload: Live, Unit: Seconds, About: "how long a silent syndic's list of minions counts as current"},
 	{Name: "saltern_metrics_address", Type: Str, Default: "''", Verdict: Honoured, About: "host:port of the master's metrics page; without a host loopback; empty offers it on the status socket only"},
 	{Name: "saltern_syndic_metrics_address", Type: Str, Default: "''", Verdict: Honoured, About: "the same of the syndic, which runs beside a master and needs a port of its own"},
+	{Name: "saltern_standby_after", Type: Float, Default: "30", Verdict: Honoured, Unit: Seconds, About: "how long a syndic's link to the origin of a job may be away before others that delivered it get its returns, too"},
+	{Name: "saltern_replay_max_age", Type: Float, Default: "60", Verdict: Honoured, Unit: Seconds, About: "how old a missed publication may be that a syndic still runs; older ones are reported"},
+	{Name: "saltern_replay_users", Type: Str, Default: "root", Verdict: Honoured, About: "whose jobs a syndic replays that it missed from a stock master: root (and sudo_*), or all"},
+	{Name: "saltern_local_returns", Type: Str, Default: "failover", Verdict: Honoured, About: "where returns of jobs of the syndic's own master go: failover (one upstream, as syndic_failover says) or all"},
+	{Name: "saltern_outbox_max", Type: Int, Default: "1000000", Verdict: Honoured, About: "most returns and events that wait for one upstream of a syndic"},
+	{Name: "saltern_outbox_max_bytes", Type: Int, Default: "1073741824", Verdict: Honoured, About: "the same in bytes"},
+	{Name: "saltern_outbox_max_age", Type: Float, Default: "604800", Verdict: Honoured, Unit: Seconds, About: "how long they wait at most"},
 	{Name: "saltern_jobcache_dir", Type: Str, Default: "''", Verdict: Honoured, Path: UnderRoot, About: "job store; default cachedir/saltern/jobs"},
 }

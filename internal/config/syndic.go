@@ -37,6 +37,14 @@ type Syndic struct {
 	Mode                string        // "sync" or "cluster"
 	ForwardAllEvents    bool          // forward every event, not only what masters of masters need
 
+	StandbyAfter time.Duration // away for longer than this, an upstream's returns go to stand-bys as well
+	ReplayMaxAge time.Duration // older publications that were missed are reported, not run
+	ReplayAll    bool          // replay jobs of any user from a stock master of masters
+	LocalReturns string        // "failover" (one upstream) or "all": returns of the local master's own jobs
+	OutboxItems  int64         // bounds of what waits for one upstream
+	OutboxBytes  int64
+	OutboxAge    time.Duration
+
 	// From the minion file.
 
 	ID                        string        `salt:"id"`      // no suffix
@@ -177,6 +185,13 @@ func (s *Syndic) settle(b *binder, o LoadOptions) {
 	s.ForwardAllEvents = truthOr(m.Raw.Get("syndic_forward_all_events"), false)
 	s.EventForwardTimeout = s.duration("syndic_event_forward_timeout", 500*time.Millisecond)
 	s.JIDForwardCacheHWM = s.number("syndic_jid_forward_cache_hwm", 100)
+	s.StandbyAfter = s.duration("saltern_standby_after", 30*time.Second)
+	s.ReplayMaxAge = s.duration("saltern_replay_max_age", time.Minute)
+	s.ReplayAll = text("saltern_replay_users", "root") == "all"
+	s.LocalReturns = text("saltern_local_returns", "failover")
+	s.OutboxItems = int64(s.number("saltern_outbox_max", 1_000_000))
+	s.OutboxBytes = int64(s.number("saltern_outbox_max_bytes", 1<<30))
+	s.OutboxAge = s.duration("saltern_outbox_max_age", 7*24*time.Hour)
 	s.HashType = strings.ToLower(s.HashType)
 	if v, ok := s.Raw.Get("syndic_finger").Text(); ok && v != "" {
 		s.MasterFinger = v
@@ -348,6 +363,7 @@ func (s *Syndic) Validate() error {
 	oneOf("encryption_algorithm", s.EncryptionAlgorithm, "OAEP-SHA1", "OAEP-SHA224")
 	oneOf("signing_algorithm", s.SigningAlgorithm, "PKCS1v15-SHA1", "PKCS1v15-SHA224")
 	oneOf("syndic_mode", s.Mode, "sync", "cluster")
+	oneOf("saltern_local_returns", s.LocalReturns, "failover", "all")
 	oneOf("log_level", s.LogLevel, logLevels...)
 	if !validAddress(s.MetricsAddress) {
 		fault("saltern_syndic_metrics_address", "'%s' is not host:port", s.MetricsAddress)
