@@ -88,40 +88,58 @@ func (d *Downstream) setBus(connected bool) {
 }
 
 // Publish hands one publication to the local master under the same jid (spec: syndic §5), within the
-// time of ctx. Every key of the publication is passed on. A job that matches nobody here is no
-// error: minions is empty.
-func (d *Downstream) Publish(ctx context.Context, pub *wire.Map) (minions []string, err error) {
-	for try := range 2 {
-		key, err := d.localKey(try > 0)
+// time of ctx; path is where it has been, this syndic included. Every key of the publication is passed on. A job that
+// matches nobody here is no error: the reply has no minions. A request that is not answered is made again: masters take
+// a job once under its jid, and so do minions. Repeated is then what that did, and not reported.
+func (d *Downstream) Publish(ctx context.Context, pub *wire.Map, path []string) (wire.PublishReply, error) {
+	unsure, reread := false, false
+	for {
+		key, err := d.localKey(reread)
 		if err != nil {
-			return nil, err
+			return wire.PublishReply{}, err
 		}
-		reply, err := d.publish(ctx, pub, key)
+		reply, err := d.publish(ctx, pub, path, key)
 		switch {
 		case err != nil && !errors.Is(err, wire.ErrReply):
-			return nil, err
-		case err != nil, reply.ErrName == "AuthenticationError":
-			if try > 0 {
-				return nil, errors.Join(fmt.Errorf("the local master refuses the key of %s: %s", d.cfg.User, reply.Err), err)
+			if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, transport.ErrTimeout) && !errors.Is(err, transport.ErrDisconnected) {
+				return wire.PublishReply{}, err
 			}
-			// The local master was restarted and has a new key: read it again.
+			unsure = true
+		case err != nil, reply.ErrName == "AuthenticationError":
+			if reread {
+				return wire.PublishReply{}, errors.Join(fmt.Errorf("the local master refuses the key of %s: %s", d.cfg.User, reply.Err), err)
+			}
+			reread = true // the local master was restarted and has a new key
 		case reply.ErrName != "":
-			return nil, fmt.Errorf("the local master refuses: %s: %s", reply.ErrName, reply.Err)
+			return wire.PublishReply{}, fmt.Errorf("the local master refuses: %s: %s", reply.ErrName, reply.Err)
 		case reply.Err != "":
 			d.log.Debug("Nobody here for a publication", "jid", pub.Str("jid"), "answer", reply.Err)
-			return nil, nil
+			return wire.PublishReply{}, nil
 		default:
-			return reply.Minions, nil
+			reply.Repeated = reply.Repeated && !unsure
+			return reply, nil
 		}
 	}
-	return nil, errors.New("the local master refuses the key")
 }
 
-func (d *Downstream) publish(ctx context.Context, pub *wire.Map, key string) (wire.PublishReply, error) {
-	body, err := localRequest(pub, key, d.cfg).AppendEnvelope(nil, 3)
+// publishTry is how long one try waits for the local master's answer.
+const publishTry = 5 * time.Second
+
+func (d *Downstream) publish(ctx context.Context, pub *wire.Map, path []string, key string) (wire.PublishReply, error) {
+	req := localRequest(pub, key, d.cfg)
+	if len(path) > 0 {
+		way := make([]any, len(path))
+		for i, id := range path {
+			way[i] = id
+		}
+		req.Kwargs.Set(wire.KwargPath, way)
+	}
+	body, err := req.AppendEnvelope(nil, 3)
 	if err != nil {
 		return wire.PublishReply{}, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, publishTry)
+	defer cancel()
 	reply, err := d.client.Do(ctx, body)
 	if err != nil {
 		return wire.PublishReply{}, fmt.Errorf("publish at the local master: %w", err)

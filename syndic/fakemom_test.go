@@ -296,15 +296,15 @@ func TestTier_refusedItem(t *testing.T) {
 		s.upstreams[0].retryMin, s.upstreams[0].retryMax = time.Millisecond, 10*time.Millisecond
 	})
 	s.await(t, 0, LinkServing)
-	box := s.upstreams[0].box
+	put := func(item Item) { putAll(t, s.intake, []Routed{{Item: item, To: 1}}) }
 	for i := range 20 {
 		tag := "good/" + itoa(i)
 		if i == 7 {
 			tag = "poison"
 		}
-		box.put(Item{Event: Event{Tag: tag, Data: []byte{0x80}}})
+		put(Item{Event: Event{Tag: tag, Data: []byte{0x80}}})
 	}
-	box.put(returnItem("20261120150000000001", "m0", nil))
+	put(returnItem("20261120150000000001", "m0", nil))
 	eventually(t, "the item given up", func() bool { return s.Stats().Upstreams[0].Refused == 1 })
 	eventually(t, "the return behind it", func() bool { return fake.returned("20261120150000000001", "m0") })
 	got := map[string]int{}
@@ -333,6 +333,6 @@ func TestTier_staleRequest(t *testing.T) {
 	s := run(t, testConfig(t, local, fake.up()))
 	s.await(t, 0, LinkServing)
 	fake.change()
-	s.upstreams[0].box.put(returnItem("20261120150000000001", "m0", nil))
+	putAll(t, s.intake, []Routed{{To: 1, Item: returnItem("20261120150000000001", "m0", nil)}})
 	eventually(t, "return", func() bool { return fake.returned("20261120150000000001", "m0") })
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/saltern-io/saltern/internal/jid"
 	"github.com/saltern-io/saltern/internal/wire"
@@ -18,9 +19,17 @@ import (
 // Spec: syndic §6, §7, §10.
 type Forwarder struct {
 	id       string
-	all      uint64 // bit of every upstream
+	entries  []string // of syndic_master
+	all      uint64   // bit of every upstream
 	cluster  bool
 	masterID string
+	ordered  bool
+	toAll    bool
+	serving  func() uint64    // upstreams whose link serves
+	away     func(uint8) bool // an upstream has been away for so long that stand-bys step in
+	number   func() int64
+
+	standbys atomic.Int64 // times that a second upstream delivered a job
 
 	mu        sync.Mutex
 	above     jobMemory         // jobs of upstreams
@@ -28,6 +37,7 @@ type Forwarder struct {
 	names     map[string]uint64 // upstreams by master_id
 	loads     []*knownJob       // jobs that got a load, oldest first
 	loadBytes int
+	returns   int // minions in the returned sets of all jobs
 }
 
 // ForwarderConfig is what a forwarder has to know.
@@ -36,43 +46,31 @@ type ForwarderConfig struct {
 	Upstreams []string // entries of syndic_master in order, at most 64; a master_id may name one
 	Cluster   bool     // syndic_mode: cluster: of events only the lists of minions go up
 	MasterID  string   // the local master's own master_id, "" without one
+	Ordered   bool     // returns of local jobs go to the first upstream that serves, not to any
+	ToAll     bool     // returns of local jobs go to every upstream
+
+	Serving func() uint64    // bit per upstream that serves; nil = all do
+	Away    func(uint8) bool // an upstream has been away for so long that stand-bys step in; nil = never
+	Number  func() int64     // numbers that no run before has given; nil = events get no origin
 }
 
 // NewForwarder makes a forwarder that has seen nothing.
 func NewForwarder(cfg ForwarderConfig) *Forwarder {
 	f := &Forwarder{
-		id: cfg.ID, all: 1<<len(cfg.Upstreams) - 1, cluster: cfg.Cluster, masterID: cfg.MasterID,
+		id: cfg.ID, entries: cfg.Upstreams, all: 1<<len(cfg.Upstreams) - 1, cluster: cfg.Cluster, masterID: cfg.MasterID,
+		ordered: cfg.Ordered, toAll: cfg.ToAll, serving: cfg.Serving, away: cfg.Away, number: cfg.Number,
 		above: newJobMemory(maxUpstreamJobs), local: newJobMemory(maxLocalJobs), names: map[string]uint64{},
 	}
 	for i, entry := range cfg.Upstreams {
 		f.names[entry] |= 1 << i
 	}
+	if f.serving == nil {
+		f.serving = func() uint64 { return f.all }
+	}
+	if f.away == nil {
+		f.away = func(uint8) bool { return false }
+	}
 	return f
-}
-
-// Item is one thing to be sent upward: a return or an event. Its content is shared and never changed.
-type Item struct {
-	Return *wire.SyndicReturn // one minion; nil for an event
-	Event  Event              // when Return is nil
-	Urgent bool               // clients upstream wait for it: do not linger
-}
-
-// Event is an event for the list form of `_minion_event`.
-type Event struct {
-	Tag  string
-	Data []byte // Wire-mode map
-}
-
-// Size is roughly the bytes the item takes on the wire.
-func (i *Item) Size() int {
-	if i.Return == nil {
-		return len(i.Event.Tag) + len(i.Event.Data) + 16
-	}
-	n := len(i.Return.Load) + len(i.Return.JID) + len(i.Return.Fun) + len(i.Return.Out) + 64
-	for _, m := range i.Return.Minions {
-		n += len(m.ID) + len(m.Body)
-	}
-	return n
 }
 
 // Routed is an item and the upstreams it goes to.
@@ -102,7 +100,11 @@ func (f *Forwarder) Sort(tag string, data []byte) []Routed {
 	if f.cluster || jid.Valid(tag) {
 		return nil // the bare jid: sortAnnouncement makes its own, with the jid inside
 	}
-	return []Routed{{Item: Item{Event: Event{Tag: tag, Data: wire.Transcode(nil, data, wire.Wire)}}, To: f.concerned(tag)}}
+	e, ok := f.event(tag, data)
+	if !ok {
+		return nil
+	}
+	return []Routed{{Item: Item{Event: e}, To: f.concerned(tag)}}
 }
 
 // concerned returns the upstreams an event goes to: all, but what is about a job of some upstreams
@@ -115,8 +117,8 @@ func (f *Forwarder) concerned(tag string) uint64 {
 		f.mu.Lock()
 		j := f.job(part)
 		f.mu.Unlock()
-		if j != nil && j.origins != 0 {
-			return j.origins
+		if j != nil && len(j.ups) > 0 {
+			return 1 << j.ups[0]
 		}
 	}
 	return f.all
@@ -156,8 +158,8 @@ func (f *Forwarder) sortAnnouncement(jobID, tag string, data []byte) []Routed {
 	}
 	to := f.announced(jobID, load)
 	return []Routed{
-		{Item: Item{Event: Event{Tag: jobID, Data: list}, Urgent: true}, To: to},
-		{Item: Item{Event: Event{Tag: tag, Data: wire.Transcode(nil, data, wire.Wire)}, Urgent: true}, To: to},
+		{Item: Item{Event: Event{Tag: jobID, Data: list, Origin: f.origin()}, Urgent: true}, To: to},
+		{Item: Item{Event: Event{Tag: tag, Data: wire.Transcode(nil, data, wire.Wire), Origin: f.origin()}, Urgent: true}, To: to},
 	}
 }
 
@@ -166,15 +168,13 @@ func (f *Forwarder) announced(jobID string, load []byte) uint64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if j := f.job(jobID); j != nil {
-		if j.origins != 0 {
-			return j.origins
+		if len(j.ups) > 0 {
+			return 1 << j.ups[0]
 		}
 		return f.all
 	}
 	j := &knownJob{}
-	for _, old := range f.local.add(jobID, j) {
-		f.dropLoad(old)
-	}
+	f.forgot(f.local.add(jobID, j))
 	f.keepLoad(j, load)
 	return f.all
 }
@@ -204,8 +204,8 @@ func announcedLoad(jobID string, data []byte) (load []byte, minions []any, err e
 	return load, minions, err
 }
 
-// sortReturn turns a return event into an element of `_syndic_return`. It goes to the upstreams
-// that published the job; a job that none of them published goes to all, with its load once.
+// sortReturn turns a return event into an element of `_syndic_return`. It goes to the upstream
+// that published the job; for a job that none of them published see localTarget: its load goes along once.
 func (f *Forwarder) sortReturn(jobID string, data []byte) []Routed {
 	if jobID == "" || len(jobID) > maxJobID {
 		return nil
@@ -226,14 +226,22 @@ func (f *Forwarder) sortReturn(jobID string, data []byte) []Routed {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	j := f.job(jobID)
+	if j != nil {
+		f.didReturn(j, ret.ID)
+	}
 	if to := f.origins(jobID, ret.MasterID); to != 0 {
 		return []Routed{{Item: Item{Return: r, Urgent: true}, To: to}}
 	}
-	if j := f.job(jobID); j != nil && j.load != nil {
+	to := f.localTarget(jobID, j)
+	if to == 0 {
+		return nil
+	}
+	if j != nil && j.load != nil {
 		r.Load = j.load
 		f.dropLoad(j)
 	}
-	return []Routed{{Item: Item{Return: r}, To: f.all}}
+	return []Routed{{Item: Item{Return: r}, To: to}}
 }
 
 // minionPart is the minion's own map inside the element: every key of the return but those that

@@ -46,7 +46,7 @@ func one(t testing.TB, list []Routed) Routed {
 
 func TestForwarder_returnsGoToTheirOrigin(t *testing.T) {
 	f := newForwarder(3)
-	if !f.Note(jidA, "momB", 0) || f.Note(jidA, "momB", 0) {
+	if f.Note(jidA, "momB", 0) != notedFirst || f.Note(jidA, "momB", 0) != notedKnown {
 		t.Error("first is wrong")
 	}
 	r := one(t, f.sortReturnOf(t, jidA, "m1", "master_id", "momC", "out", "highstate", "metadata", wire.NewMap("a", 1), "tok", []byte("x")))
@@ -57,15 +57,23 @@ func TestForwarder_returnsGoToTheirOrigin(t *testing.T) {
 	if err != nil || part.Len() != 4 || part.Map("metadata").Int("a") != 1 || part.Has("tok") || part.Has("_stamp") {
 		t.Errorf("%v, %v", part, err)
 	}
-	// The same job from another one as well: both get what returns from now on.
-	if f.Note(jidA, "", 2) {
+	// The same job from another one as well: that is a stand-by, for as long as the first is away.
+	if f.Note(jidA, "", 2) != notedKnown {
 		t.Error("published a second time")
 	}
-	if r = one(t, f.sortReturnOf(t, jidA, "m2")); r.To != 0b101 {
+	if r = one(t, f.sortReturnOf(t, jidA, "m2")); r.To != 0b001 {
 		t.Errorf("to %b", r.To)
 	}
-	// A job not known (any more): master_id as an entry, then as learned, then to all.
-	for masterID, want := range map[string]uint64{"momB": 0b011, "momC": 0b100, "stranger": 0b111, "": 0b111} {
+	f.away = func(u uint8) bool { return u == 0 }
+	if r = one(t, f.sortReturnOf(t, jidA, "m3")); r.To != 0b101 {
+		t.Errorf("to %b while the origin is away", r.To)
+	}
+	if to := f.standbysOf(jidA, 0); to != 0b100 {
+		t.Errorf("stand-bys %b", to)
+	}
+	// A job not known (any more): master_id as an entry, then as learned, then to one that serves.
+	f.ordered, f.serving = true, func() uint64 { return 0b110 }
+	for masterID, want := range map[string]uint64{"momB": 0b011, "momC": 0b100, "stranger": 0b010, "": 0b010} {
 		if r = one(t, f.sortReturnOf(t, jidB, "m1", "master_id", masterID)); r.To != want {
 			t.Errorf("master_id %q to %b, want %b", masterID, r.To, want)
 		}
@@ -74,6 +82,7 @@ func TestForwarder_returnsGoToTheirOrigin(t *testing.T) {
 
 func TestForwarder_localJobsGoToAllWithTheLoadOnce(t *testing.T) {
 	f := newForwarder(2)
+	f.toAll = true
 	list := f.Sort("salt/job/"+jidA+"/new", announcement(t, jidA, "m1", "m2"))
 	if len(list) != 2 || list[0].To != 3 || list[1].To != 3 || list[0].Item.Event.Tag != jidA {
 		t.Fatalf("%+v", list)
@@ -214,14 +223,16 @@ func FuzzForwarder(f *testing.F) {
 	f.Fuzz(func(t *testing.T, tag string, data []byte) {
 		fw := newForwarder(2)
 		fw.Note(jidB, "momA", 1)
-		box := newOutbox()
 		for _, r := range fw.Sort(tag, data) {
 			if r.To == 0 || r.To > 3 {
 				t.Fatalf("to %b", r.To)
 			}
-			box.put(r.Item)
-		}
-		for b := box.take(maxBatchItems); b.items > 0; b = box.take(maxBatchItems) {
+			stored := r.Item.stored()
+			item, err := readItem(stored.Kind, stored.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b := makeBatch([]*Item{&item})
 			load, err := b.load("syn1", wire.Proof{ID: "syn1", Nonce: "n", TS: 1, Tok: []byte("t")})
 			if err != nil {
 				t.Fatal(err)
@@ -230,7 +241,97 @@ func FuzzForwarder(f *testing.F) {
 			if _, refusal := wire.ParseLoad(load); refusal != nil && len(load) < 150 {
 				t.Fatalf("%x: %s", load, refusal)
 			}
-			box.ack(b.items)
 		}
 	})
+}
+
+// TestForwarder_localJobs: one upstream gets all returns of a local job, one that serves; those that delivered the job
+// back get none.
+func TestForwarder_localJobs(t *testing.T) {
+	f := newForwarder(3)
+	up := uint64(0b111)
+	f.serving = func() uint64 { return up }
+	f.Sort("salt/job/"+jidA+"/new", announcement(t, jidA, "m1", "m2"))
+	first := one(t, f.sortReturnOf(t, jidA, "m1")).To
+	if second := one(t, f.sortReturnOf(t, jidA, "m2")).To; second != first || first&(first-1) != 0 {
+		t.Errorf("to %b, then %b", first, second)
+	}
+	up &^= first
+	if other := one(t, f.sortReturnOf(t, jidA, "m3")).To; other&up == 0 || other&(other-1) != 0 {
+		t.Errorf("to %b while %b serve", other, up)
+	}
+	for i := range 3 {
+		if got := f.Note(jidA, "", i); got != notedOwn {
+			t.Errorf("own job noted as %d", got)
+		}
+	}
+	if got := f.sortReturnOf(t, jidA, "m4"); got != nil {
+		t.Errorf("%+v", got)
+	}
+}
+
+// TestForwarder_origins: events carry where they come from; none goes round.
+func TestForwarder_origins(t *testing.T) {
+	n := int64(41)
+	f := NewForwarder(ForwarderConfig{ID: "syn1", Upstreams: []string{"a"}, Number: func() int64 { n++; return n }})
+	originOf := func(r Routed) wire.Origin {
+		t.Helper()
+		v, err := wire.Decode(r.Item.Event.Origin, wire.Wire, wire.LoadLimits)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o, err := wire.ParseOrigin(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return o
+	}
+	if o := originOf(one(t, f.Sort("my/tag", encode(t, wire.Local, "x", 1)))); o.ID != "syn1" || o.N != 42 || len(o.Path) != 1 {
+		t.Errorf("%+v", o)
+	}
+	below := func(o wire.Origin) []byte { return encode(t, wire.Local, "x", 1, wire.KeyEventOrigin, o.Map()) }
+	r := one(t, f.Sort("syndic/low/my/tag", below(wire.Origin{ID: "low", N: 7, Path: []string{"low"}})))
+	if o := originOf(r); o.ID != "low" || o.N != 7 || len(o.Path) != 2 || o.Path[1] != "syn1" || r.Item.Event.Key == "" {
+		t.Errorf("%+v, key %q", o, r.Item.Event.Key)
+	}
+	if _, still := wire.Field(r.Item.Event.Data, wire.KeyEventOrigin); still {
+		t.Error("the mark is still in the data")
+	}
+	for name, o := range map[string]wire.Origin{
+		"copy":       {ID: "low", N: 8, Path: []string{"low"}, Copy: true},
+		"came round": {ID: "syn1", N: 9, Path: []string{"syn1", "other"}},
+	} {
+		if got := f.Sort("my/tag", below(o)); got != nil {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+	if o := originOf(one(t, f.Sort("my/tag", encode(t, wire.Local, wire.KeyEventOrigin, "nonsense")))); o.ID != "syn1" {
+		t.Errorf("%+v", o)
+	}
+}
+
+func TestForwarder_restored(t *testing.T) {
+	f := newForwarder(3)
+	f.Note(jidA, "", 1)
+	f.Note(jidA, "", 2)
+	r, ok := f.record(jidA)
+	if !ok || r.Down {
+		t.Fatalf("%+v", r)
+	}
+	back, ok := decodeJobRecord(r.encode())
+	if !ok || len(back.Ups) != 2 || back.Ups[0] != "momB" {
+		t.Fatalf("%+v", back)
+	}
+	later := NewForwarder(ForwarderConfig{ID: "syn1", Upstreams: []string{"new", "momC", "momB"}})
+	later.restore(jidA, back)
+	if to := one(t, later.sortReturnOf(t, jidA, "m1")).To; to != 0b100 {
+		t.Errorf("to %b", to)
+	}
+	if got := later.Note(jidA, "", 2); got != notedAgain {
+		t.Errorf("noted as %d: it may not have got down", got)
+	}
+	later.Down(jidA)
+	if got := later.Note(jidA, "", 2); got != notedKnown || !later.Handled(jidA) {
+		t.Errorf("noted as %d", got)
+	}
 }

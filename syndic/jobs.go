@@ -1,5 +1,10 @@
 package syndic
 
+import (
+	"hash/fnv"
+	"math/bits"
+)
+
 // Bounds of what the forwarder remembers of jobs; the oldest are forgotten first. Jobs of upstreams
 // have a memory of their own, so that many local jobs never push out where a return belongs.
 const (
@@ -9,12 +14,28 @@ const (
 	maxLoads        = 32 << 20 // all loads that wait for a first return
 	maxNames        = 1024     // learned master_id values
 	maxJobID        = 64       // longer ids are nobody's
+	maxReturned     = 500_000  // minions remembered as returned, over all jobs
 )
 
 // knownJob is what is remembered of one job.
 type knownJob struct {
-	origins uint64 // bit per upstream that published it; 0 = a local job
-	load    []byte // Wire-mode load for masters that do not know the job; nil until announced and once sent
+	ups      []uint8 // upstreams that delivered it, the origin first; empty = a job of the local master
+	down     bool    // the local master has it
+	busy     bool    // it is being handed down
+	echo     uint64  // bit per upstream that delivered a job of the local master back to it
+	target   uint8   // of a local job: one more than the upstream its returns go to, 0 = not chosen
+	load     []byte  // Wire-mode load for masters that do not know the job; nil until announced and once sent
+	returned map[string]struct{}
+}
+
+// has reports whether an upstream delivered the job.
+func (j *knownJob) has(upstream int) bool {
+	for _, u := range j.ups {
+		if int(u) == upstream {
+			return true
+		}
+	}
+	return false
 }
 
 // jobMemory is a bounded map that forgets the oldest.
@@ -49,6 +70,14 @@ func (f *Forwarder) job(jobID string) *knownJob {
 	return f.local.jobs[jobID]
 }
 
+// forgot lets go what is counted of jobs that are remembered no more. Caller holds the lock.
+func (f *Forwarder) forgot(jobs []*knownJob) {
+	for _, j := range jobs {
+		f.dropLoad(j)
+		f.returns -= len(j.returned)
+	}
+}
+
 // keepLoad remembers the load of a local job until its first return, within the bound: the oldest
 // waiting load gives way. Caller holds the lock.
 func (f *Forwarder) keepLoad(j *knownJob, load []byte) {
@@ -70,29 +99,197 @@ func (f *Forwarder) dropLoad(j *knownJob) {
 	j.load = nil
 }
 
-// Note remembers that upstream published the job, and under which master_id ("" for none). first is
-// false when the job was known already: it must not be published a second time, but its returns go
-// to this upstream too.
-func (f *Forwarder) Note(jobID, masterID string, upstream int) (first bool) {
+// noted says what the forwarder knew of a publication.
+type noted uint8
+
+const (
+	notedFirst noted = iota // new: hand it down
+	notedAgain              // the same upstream delivered it in an earlier life, and it may not have got down
+	notedKnown              // handed down already
+	notedOwn                // a job of the local master: it came round
+)
+
+// Note remembers that upstream delivered the job, and under which master_id ("" for none). The first one to deliver it
+// is its origin, where its returns go; later ones are stand-bys. A job of the local master gets neither.
+func (f *Forwarder) Note(jobID, masterID string, upstream int) noted {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	bit := uint64(1) << upstream
 	if masterID != "" && (len(f.names) < maxNames || f.names[masterID] != 0) {
-		f.names[masterID] |= bit
+		f.names[masterID] |= 1 << upstream
 	}
-	if j := f.job(jobID); j != nil {
-		j.origins |= bit
-		return false
+	j := f.job(jobID)
+	switch {
+	case j == nil:
+		f.forgot(f.above.add(jobID, &knownJob{ups: []uint8{uint8(upstream)}, busy: true}))
+		return notedFirst
+	case len(j.ups) == 0:
+		j.echo |= 1 << upstream
+		return notedOwn
+	case !j.has(upstream):
+		j.ups = append(j.ups, uint8(upstream))
+		f.standbys.Add(1)
 	}
-	f.above.add(jobID, &knownJob{origins: bit})
-	return true
+	if j.down || j.busy {
+		return notedKnown
+	}
+	j.busy = true
+	return notedAgain
 }
 
-// origins returns the upstreams that a job belongs to: those that published it, else those that the
-// master_id names; 0 for a local job.
+// Down remembers that the local master has the job.
+func (f *Forwarder) Down(jobID string) { f.change(jobID, func(j *knownJob) { j.down = true }) }
+
+// Own remembers that the job is the local master's, after all: nobody upstream is its origin.
+func (f *Forwarder) Own(jobID string) {
+	f.change(jobID, func(j *knownJob) {
+		for _, u := range j.ups {
+			j.echo |= 1 << u
+		}
+		j.ups, j.down = nil, true
+	})
+}
+
+func (f *Forwarder) change(jobID string, fn func(*knownJob)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if j := f.job(jobID); j != nil {
+		fn(j)
+	}
+}
+
+// Handled reports whether a publication needs nothing more: the local master has it, or made it.
+func (f *Forwarder) Handled(jobID string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	j := f.job(jobID)
+	return j != nil && (j.down || len(j.ups) == 0)
+}
+
+// record is what of a job outlives a restart; false for jobs of the local master.
+func (f *Forwarder) record(jobID string) (r jobRecord, ok bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	j := f.job(jobID)
+	if j == nil || len(j.ups) == 0 {
+		return r, false
+	}
+	r.Down = j.down
+	for _, u := range j.ups {
+		r.Ups = append(r.Ups, f.entries[u])
+	}
+	return r, true
+}
+
+// restore takes a job of an earlier life. Upstreams that are gone from the configuration are left out.
+func (f *Forwarder) restore(jobID string, r jobRecord) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	j := &knownJob{down: r.Down}
+	for _, entry := range r.Ups {
+		for i, name := range f.entries {
+			if name == entry {
+				j.ups = append(j.ups, uint8(i))
+			}
+		}
+	}
+	if len(j.ups) == 0 || f.job(jobID) != nil {
+		return
+	}
+	if len(j.ups) > 1 {
+		f.standbys.Add(1)
+	}
+	f.forgot(f.above.add(jobID, j))
+}
+
+// origins returns the upstreams that a job's returns go to: its origin, with stand-bys while the origin has been away
+// for long; else those that the master_id names; 0 for a local job. Caller holds the lock.
 func (f *Forwarder) origins(jobID, masterID string) uint64 {
-	if j := f.job(jobID); j != nil && j.origins != 0 {
-		return j.origins
+	if j := f.job(jobID); j != nil && len(j.ups) > 0 {
+		to := uint64(1) << j.ups[0]
+		if len(j.ups) > 1 && f.away(j.ups[0]) {
+			for _, u := range j.ups[1:] {
+				to |= 1 << u
+			}
+		}
+		return to
 	}
 	return f.names[masterID]
+}
+
+// standbysOf returns the upstreams beside its origin that delivered a job.
+func (f *Forwarder) standbysOf(jobID string, origin int) (to uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	j := f.job(jobID)
+	if j == nil || len(j.ups) < 2 || int(j.ups[0]) != origin {
+		return 0
+	}
+	for _, u := range j.ups[1:] {
+		to |= 1 << u
+	}
+	return to
+}
+
+// localTarget returns where the returns of a job go that no upstream published: to one that serves, always the same for
+// one job while it serves, or to all. Those that delivered the job back get nothing: they have it from here. Caller
+// holds the lock.
+func (f *Forwarder) localTarget(jobID string, j *knownJob) uint64 {
+	candidates := f.all
+	if j != nil {
+		candidates &^= j.echo
+	}
+	if f.toAll || candidates == 0 {
+		return candidates
+	}
+	if up := candidates & f.serving(); up != 0 {
+		candidates = up
+	}
+	if j != nil && j.target > 0 && candidates&(1<<(j.target-1)) != 0 {
+		return 1 << (j.target - 1)
+	}
+	n := 0
+	if !f.ordered {
+		h := fnv.New32a()
+		_, _ = h.Write([]byte(jobID)) // never fails
+		n = int(h.Sum32() % uint32(bits.OnesCount64(candidates)))
+	}
+	for ; n > 0; n-- {
+		candidates &= candidates - 1
+	}
+	chosen := bits.TrailingZeros64(candidates)
+	if j != nil {
+		j.target = uint8(chosen) + 1
+	}
+	return 1 << chosen
+}
+
+// didReturn remembers that a minion returned to a job, for find_job. Caller holds the lock.
+func (f *Forwarder) didReturn(j *knownJob, minion string) {
+	if f.returns >= maxReturned {
+		return // find_job then asks below, as it would without this memory
+	}
+	if j.returned == nil {
+		j.returned = map[string]struct{}{}
+	}
+	if _, known := j.returned[minion]; !known {
+		j.returned[minion] = struct{}{}
+		f.returns++
+	}
+}
+
+// returnedOf splits ids into those that have returned to a job and the others.
+func (f *Forwarder) returnedOf(jobID string, ids []string) (returned, others []string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	j := f.job(jobID)
+	for _, id := range ids {
+		if j != nil {
+			if _, ok := j.returned[id]; ok {
+				returned = append(returned, id)
+				continue
+			}
+		}
+		others = append(others, id)
+	}
+	return returned, others
 }

@@ -145,35 +145,6 @@ func TestOpenSignIn_verdicts(t *testing.T) {
 	}
 }
 
-func TestSerials(t *testing.T) {
-	var s serials
-	for i, tt := range []struct {
-		key    string
-		serial int64
-		fresh  bool
-	}{
-		{"a", 5, true},
-		{"a", 5, false},
-		{"a", 4, false},
-		{"a", 6, true},
-		{"b", 1, true},  // a new life of the master
-		{"a", 7, true},  // sent just before it
-		{"a", 6, false}, // still no replay
-		{"b", 1, false},
-		{"b", 2, true},
-		{"b", 0, false},
-		{"b", -1, false},
-	} {
-		m := wire.NewMap("serial", tt.serial)
-		if got := s.fresh(tt.key, m); got != tt.fresh || m.Has("serial") {
-			t.Errorf("%d: %v", i, got)
-		}
-	}
-	if !s.fresh("b", wire.NewMap()) {
-		t.Error("a master without serials is refused")
-	}
-}
-
 func TestOpenPublication_previousKey(t *testing.T) {
 	now := time.Now()
 	old, fresh := &credentials{shared: newCipher(t)}, &credentials{shared: newCipher(t)}

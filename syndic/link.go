@@ -28,7 +28,7 @@ func (u *Upstream) serve(ctx context.Context, creds *credentials) error {
 	}
 	ctx, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
-	failed := make(chan error, 4)
+	failed := make(chan error, 7)
 	start := func(run func(context.Context) error) {
 		wg.Go(func() {
 			if err := run(ctx); err != nil && ctx.Err() == nil {
@@ -39,6 +39,9 @@ func (u *Upstream) serve(ctx context.Context, creds *credentials) error {
 	start(sub.Run)
 	start(func(ctx context.Context) error { return u.takePublications(ctx, sub.Messages()) })
 	start(u.sendBatches)
+	start(u.askQuestions)
+	start(u.keepLooking)
+	start(u.tellInventory)
 	start(func(ctx context.Context) error {
 		l := link{
 			u: u, port: port, fresh: true, wait: newBackoff(100*time.Millisecond, 2*time.Second),
@@ -146,8 +149,12 @@ func (l *link) settle(ctx context.Context) (next time.Duration, err error) {
 		return time.Hour, nil // nothing to look for until the connection changes
 	}
 	l.fresh, u.reached = true, true
-	u.setState(LinkServing)
 	u.wantStart()
+	select {
+	case u.linked <- struct{}{}:
+	default:
+	}
+	u.setState(LinkServing)
 	select {
 	case u.revived <- struct{}{}:
 	default:

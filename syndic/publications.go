@@ -2,6 +2,8 @@ package syndic
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"log/slog"
 	"time"
@@ -19,43 +21,133 @@ type publication struct {
 	jid      string
 	load     *wire.Map // without its serial
 	received time.Time
+	sent     time.Time // by the upstream's clock; known for those of a journal
+	pos      position
+	missed   bool // came from the journal
+	settle   bool // pos may be remembered as the cursor
 }
 
-// takePublications opens what comes over the subscription and queues it, in order.
+// epochName names one life of a shared key without telling it, as saltern masters do.
+func epochName(key string) string {
+	sum := sha256.Sum256([]byte("saltern epoch" + key))
+	return hex.EncodeToString(sum[:])[:wire.EpochLen]
+}
+
+// takePublications opens what comes over the subscription and queues it, in order; what is missing is asked for.
 func (u *Upstream) takePublications(ctx context.Context, messages <-chan transport.Message) error {
+	hold := time.NewTicker(250 * time.Millisecond)
+	defer hold.Stop()
+	defer func() {
+		f := u.seq.failed() // what is held goes down, whatever becomes of the link
+		u.follow(ctx, f)
+	}()
 	for {
-		var m transport.Message
-		var ok bool
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-u.intake.Done():
 			return nil // stopping: what comes now cannot be answered any more
-		case m, ok = <-messages:
+		case <-u.linked:
+			u.seq.served, u.seq.rounds = servedUnknown, 0
+			u.seq.begin(u.now()) // the question follows when the upstream knows us for a syndic
+		case <-u.look:
+			u.ask(ctx)
+		case r := <-u.answers:
+			u.follow(ctx, u.digest(r))
+		case <-hold.C:
+			u.follow(ctx, u.seq.expire(u.now()))
+		case m, ok := <-messages:
 			if !ok {
 				return nil // the subscriber says why
 			}
-		}
-		pub, err := u.open(ctx, m.Frames)
-		switch {
-		case isVerdict(err):
-			return err
-		case ctx.Err() != nil:
-			return nil
-		case err != nil:
-			u.failures.Add(1)
-			u.limited.Log(ctx, slog.LevelWarn, "Publication dropped", "upstream", u.to.Entry, "err", err)
-		case pub == nil:
-			u.replayed.Add(1)
-		default:
-			u.publications.Add(1)
-			select {
-			case u.inbox <- *pub:
-			case <-ctx.Done():
-				return nil
+			if err := u.arrived(ctx, m.Frames); err != nil {
+				return err
 			}
 		}
 	}
+}
+
+// arrived takes one message of the subscription; an error ends the link.
+func (u *Upstream) arrived(ctx context.Context, frames [][]byte) error {
+	pub, err := u.open(ctx, frames)
+	switch {
+	case isVerdict(err):
+		return err
+	case ctx.Err() != nil:
+	case err != nil:
+		u.failures.Add(1)
+		u.limited.Log(ctx, slog.LevelWarn, "Publication dropped", "upstream", u.to.Entry, "err", err)
+	case pub == nil:
+		u.replayed.Add(1)
+	default:
+		u.follow(ctx, u.seq.arrive(arrival{pos: pub.pos, pub: pub}))
+	}
+	return nil
+}
+
+// follow does what the sequencer found.
+func (u *Upstream) follow(ctx context.Context, f findings) {
+	u.replayed.Add(int64(f.stale))
+	if f.lost > 0 {
+		u.missed.Add(int64(f.lost))
+		u.unrecovered.Add(int64(f.lost))
+		u.relay.missed(u, missedReport{Count: f.lost, Serial: f.before.Serial, Reason: "the master of masters keeps no journal"})
+	}
+	for i, a := range f.deliver {
+		a.pub.settle = u.seq.owed == nil
+		if a.journal {
+			u.missed.Add(1)
+			if !u.wanted(a.pub) {
+				continue
+			}
+		}
+		if !u.queue(ctx, a.pub) {
+			u.seq.oweBefore(f.deliver[i].pos)
+			return
+		}
+		u.publications.Add(1)
+	}
+	if f.ask {
+		u.ask(ctx)
+	}
+}
+
+// queue hands a publication to the goroutine that hands it down; false when the link or the syndic ends before there
+// is room.
+func (u *Upstream) queue(ctx context.Context, p *publication) bool {
+	select {
+	case u.inbox <- *p:
+		return true
+	default:
+	}
+	select {
+	case u.inbox <- *p:
+		return true
+	case <-ctx.Done():
+	case <-u.intake.Done():
+	}
+	return false
+}
+
+// wanted decides about one publication of the journal, and reports what is not run.
+func (u *Upstream) wanted(p *publication) bool {
+	if u.relay.handled(p.jid) {
+		u.missed.Add(-1) // it was here: the cursor on disk lagged behind, or the question overtook it
+		return false
+	}
+	what, reason := judge(p, u.now(), u.cfg.ReplayMaxAge)
+	switch what {
+	case fateRun:
+		return true
+	case fateSkip:
+		u.unrecovered.Add(1)
+		return false
+	}
+	u.unrecovered.Add(1)
+	fun, _ := p.load.Get("fun")
+	tgt, _ := p.load.Get("tgt")
+	u.relay.missed(u, missedReport{Count: 1, JID: p.jid, Fun: fun, Tgt: tgt, Serial: p.pos.Serial, Reason: reason})
+	return false
 }
 
 // handDown hands publications to the relay, in order, until ctx ends.
@@ -71,7 +163,7 @@ func (u *Upstream) handDown(ctx context.Context) {
 }
 
 // open decrypts one message, signing in again when the keys have changed; nil without an error
-// means that it is not for us: another topic, or a serial seen before.
+// means that it is not for us: another topic, or a serial that no master gives.
 func (u *Upstream) open(ctx context.Context, frames [][]byte) (*publication, error) {
 	if len(frames) == 2 {
 		if topic := string(frames[0]); topic != "broadcast" && topic != "syndic" {
@@ -90,42 +182,23 @@ func (u *Upstream) open(ctx context.Context, frames [][]byte) (*publication, err
 	if err != nil {
 		return nil, err
 	}
-	if !u.serials.fresh(key.KeyString(), load) {
-		return nil, nil
+	pub := &publication{received: u.now()}
+	if load.Has("serial") { // clustered masters send none
+		serial := load.Int("serial")
+		if serial <= 0 {
+			return nil, nil
+		}
+		pub.pos = position{Epoch: epochName(key.KeyString()), Serial: uint64(serial)}
 	}
-	jobID := load.Str("jid")
-	if jobID == "" || len(jobID) > maxJobID {
-		return nil, errors.New("publication with an unusable jid")
-	}
-	return &publication{jid: jobID, load: load, received: u.now()}, nil
+	return pub, pub.fill(load)
 }
 
-// serials is the replay check: serials grow as long as a shared key lives (spec: auth-and-crypto
-// §2.4). It knows the last two keys, because publications under both may be under way.
-type serials [2]struct {
-	key  string
-	last uint64
-}
-
-// fresh reports whether a publication under this key is new, and takes its serial out.
-func (s *serials) fresh(key string, load *wire.Map) bool {
-	if !load.Has("serial") {
-		return true // clustered masters send none
-	}
-	i := 0
-	switch key {
-	case s[0].key:
-	case s[1].key:
-		i = 1
-	default:
-		s[1] = s[0]
-		s[0].key, s[0].last = key, 0
-	}
-	serial := load.Int("serial")
+// fill takes a load over.
+func (p *publication) fill(load *wire.Map) error {
 	load.Delete("serial")
-	if serial <= 0 || uint64(serial) <= s[i].last {
-		return false
+	p.jid, p.load = load.Str("jid"), load
+	if p.jid == "" || len(p.jid) > maxJobID {
+		return errors.New("publication with an unusable jid")
 	}
-	s[i].last = uint64(serial)
-	return true
+	return nil
 }

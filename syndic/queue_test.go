@@ -3,13 +3,64 @@ package syndic
 import (
 	"bytes"
 	"fmt"
+	"log/slog"
 	"slices"
 	"testing"
 
-	"pgregory.net/rapid"
-
+	"github.com/saltern-io/saltern/internal/outbox"
 	"github.com/saltern-io/saltern/internal/wire"
 )
+
+// newIntake is an intake over a fresh outbox with a queue for each of n upstreams.
+func newIntake(t testing.TB, n int) *intake {
+	t.Helper()
+	st, err := outbox.Open(t.TempDir(), outbox.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := st.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	in := &intake{store: st, warn: slog.New(slog.NewTextHandler(t.Output(), nil)).Warn}
+	for i := range n {
+		q, err := st.Queue(fmt.Sprint("up", i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		in.boxes, in.names = append(in.boxes, newBox(q)), append(in.names, q.Name())
+	}
+	return in
+}
+
+func takeBatch(t testing.TB, b *box) batch {
+	t.Helper()
+	got, err := b.take(maxBatchItems)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+// acknowledge removes what was taken.
+func acknowledge(t testing.TB, b *box) {
+	t.Helper()
+	if err := b.ack(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// put stores items for the first upstream.
+func (in *intake) putOne(t testing.TB, items ...Item) {
+	t.Helper()
+	for _, i := range items {
+		in.put(Routed{Item: i, To: 1})
+	}
+	if err := in.store.Sync(); err != nil {
+		t.Fatal(err)
+	}
+}
 
 func eventItem(tag string, urgent bool) Item {
 	return Item{Event: Event{Tag: tag, Data: []byte{0x80}}, Urgent: urgent}
@@ -21,16 +72,52 @@ func returnItem(jid, minion string, load []byte) Item {
 	}}
 }
 
-func TestOutbox_mergesReturnsOfOneJob(t *testing.T) {
-	box := newOutbox()
+func TestItem_storedAndRead(t *testing.T) {
 	load := []byte{0x81, 0xa1, 'a', 0x01}
-	for _, i := range []Item{
-		returnItem("1", "a", nil), returnItem("2", "a", nil), returnItem("1", "b", nil), returnItem("3", "a", load),
-		returnItem("3", "b", nil), returnItem("1", "a", nil),
+	for _, item := range []Item{
+		eventItem("my/tag", false),
+		{Event: Event{Tag: "1", Data: []byte{0x80}, Origin: []byte{0x81, 0xa1, 'n', 0x01}}, Urgent: true},
+		returnItem("1", "a", load),
 	} {
-		box.put(i)
+		s := item.stored()
+		got, err := readItem(s.Kind, s.Body)
+		if err != nil || got.Event.Tag != item.Event.Tag || !bytes.Equal(got.Event.Origin, item.Event.Origin) || got.Urgent != item.Urgent {
+			t.Errorf("%+v, %v", got, err)
+		}
+		if r := item.Return; r != nil && (got.Return.JID != r.JID || !bytes.Equal(got.Return.Load, load) || s.Key != "1\x00a") {
+			t.Errorf("%+v, key %q", got.Return, s.Key)
+		}
+		for n := range s.Body { // no prefix is taken for a whole item, and none breaks
+			if cut, err := readItem(s.Kind, s.Body[:n]); err == nil && item.Return != nil {
+				t.Errorf("%d bytes: %+v", n, cut)
+			}
+		}
 	}
-	b := box.take(maxBatchItems)
+}
+
+func FuzzReadItem(f *testing.F) {
+	for _, item := range []Item{eventItem("my/tag", false), returnItem("1", "a", nil)} {
+		s := item.stored()
+		f.Add(s.Kind, s.Body)
+	}
+	f.Fuzz(func(t *testing.T, kind uint8, body []byte) {
+		item, err := readItem(kind, body)
+		if err != nil {
+			return
+		}
+		again := item.stored()
+		if _, err := readItem(again.Kind, again.Body); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func TestBox_mergesReturnsOfOneJob(t *testing.T) {
+	in := newIntake(t, 1)
+	load := []byte{0x81, 0xa1, 'a', 0x01}
+	in.putOne(t, returnItem("1", "a", nil), returnItem("2", "a", nil), returnItem("1", "b", nil), returnItem("3", "a", load),
+		returnItem("3", "b", nil), returnItem("1", "a", nil))
+	b := takeBatch(t, in.boxes[0])
 	var got []string
 	for _, r := range b.returns {
 		s := r.JID
@@ -39,184 +126,111 @@ func TestOutbox_mergesReturnsOfOneJob(t *testing.T) {
 		}
 		got = append(got, s)
 	}
-	if want := []string{"1 a b", "2 a", "3 a b", "1 a"}; !slices.Equal(got, want) || b.items != 6 {
+	// The return that was there before is not stored again.
+	if want := []string{"1 a b", "2 a", "3 a b"}; !slices.Equal(got, want) || b.items != 5 {
 		t.Errorf("%q, want %q", got, want)
 	}
-	if !bytes.Equal(b.returns[2].Load, load) || b.returns[0].Load != nil {
+	if !bytes.Equal(b.returns[2].Load, load) || hasLoad(&b.returns[0]) {
 		t.Error("loads are wrong")
 	}
 }
 
-func TestOutbox_noReturnOvertakesAnAnnouncement(t *testing.T) {
-	box := newOutbox()
-	box.put(returnItem("1", "a", nil))
-	box.put(eventItem("plain", false))
-	box.put(returnItem("1", "b", nil)) // may go before the plain event
-	box.put(eventItem("announcement", true))
-	box.put(returnItem("2", "a", nil))
+func TestBox_noReturnOvertakesAnAnnouncement(t *testing.T) {
+	in := newIntake(t, 1)
+	box := in.boxes[0]
+	in.putOne(t,
+		returnItem("1", "a", nil),
+		eventItem("plain", false),
+		returnItem("1", "b", nil), // may go before the plain event
+		eventItem("announcement", true),
+		returnItem("2", "a", nil))
 	for i, want := range []int{2, 2, 1} {
-		b := box.take(maxBatchItems)
+		b := takeBatch(t, box)
 		if b.items != want || (i == 1) != (len(b.events) == 2) {
 			t.Fatalf("batch %d: %+v", i, b)
 		}
-		box.ack(b.items)
+		acknowledge(t, box)
 	}
-	if box.state() != waitingNone {
+	takeBatch(t, box)
+	if box.state() != waitingNone || !box.idle() {
 		t.Error("something is left")
 	}
 }
 
-func TestOutbox_states(t *testing.T) {
-	box := newOutbox()
+func TestBox_states(t *testing.T) {
+	in := newIntake(t, 1)
+	box := in.boxes[0]
 	expect := func(want waiting) {
 		t.Helper()
 		if got := box.state(); got != want {
 			t.Errorf("state %d, want %d", got, want)
 		}
 	}
+	expect(waitingFull) // of the life before, perhaps
+	takeBatch(t, box)
 	expect(waitingNone)
-	box.put(eventItem("a", false))
+	in.putOne(t, eventItem("a", false))
 	expect(waitingEvents)
-	box.put(eventItem("b", true))
+	in.putOne(t, eventItem("b", true))
 	expect(waitingUrgent)
-	b := box.take(maxBatchItems)
-	expect(waitingFull) // what was taken waits for its acknowledgement
-	box.ack(b.items)
-	expect(waitingNone)
-	for range maxBatchItems {
-		box.put(eventItem("c", false))
-	}
-	expect(waitingFull)
-	box.ack(box.take(maxBatchItems).items)
-	box.put(Item{Event: Event{Tag: "big", Data: make([]byte, maxBatchBytes)}})
-	expect(waitingFull)
-	if items, size, _, _ := box.depth(); items != 1 || size < maxBatchBytes {
-		t.Errorf("%d items, %d bytes", items, size)
-	}
-}
-
-func TestOutbox_dropsOldestEventsThenReturns(t *testing.T) {
-	box := newOutbox()
-	box.put(returnItem("old", "a", nil))
-	box.put(eventItem("first", true))
-	flying := box.take(maxBatchItems)
-	if len(flying.returns) != 1 {
-		t.Fatalf("%+v", flying)
-	}
-	for i := range maxQueueItems - 2 {
-		if n := box.put(returnItem(fmt.Sprint(i), "a", nil)); n != 0 {
-			t.Fatalf("%d dropped", n)
-		}
-	}
-	for i, want := range [][2]uint64{{1, 0}, {1, 1}, {1, 2}} {
-		if n := box.put(returnItem(fmt.Sprint("more", i), "a", nil)); n != 1 {
-			t.Fatalf("%d dropped", n)
-		}
-		if _, _, e, r := box.depth(); e != want[0] || r != want[1] {
-			t.Errorf("%d events, %d returns dropped, want %d", e, r, want)
-		}
-	}
-	// What is in flight is never dropped; a giant is refused and pushes nothing out.
-	if b := box.take(maxBatchItems); len(b.returns) != 1 || b.returns[0].JID != "old" {
+	if b := takeBatch(t, box); b.items != 2 {
 		t.Errorf("%+v", b)
 	}
-	if n := box.put(Item{Event: Event{Data: make([]byte, maxItemBytes)}}); n != 1 {
-		t.Errorf("%d dropped", n)
+	expect(waitingFull) // what was taken waits for its acknowledgement
+	acknowledge(t, box)
+	takeBatch(t, box)
+	expect(waitingNone)
+	for range maxBatchItems {
+		in.put(Routed{Item: eventItem("c", false), To: 1})
 	}
-	box.ack(1)
-	if b := box.take(1); b.returns[0].JID != "2" {
-		t.Errorf("next is %s", b.returns[0].JID)
-	}
-	if items, _, e, r := box.depth(); items != maxQueueItems-1 || e != 2 || r != 2 {
-		t.Errorf("%d items, %d events, %d returns", items, e, r)
-	}
+	in.putOne(t)
+	expect(waitingFull)
 }
 
-func TestOutbox_bytesAreBounded(t *testing.T) {
-	box := newOutbox()
-	data := make([]byte, 1<<20)
-	dropped := 0
-	for range 200 {
-		dropped += box.put(Item{Event: Event{Tag: "x", Data: data}})
-	}
-	items, size, events, _ := box.depth()
-	if size > maxQueueBytes || items+dropped != 200 || int(events) != dropped || items < 60 {
-		t.Errorf("%d items, %d bytes, %d dropped, %d counted", items, size, dropped, events)
-	}
-	if b := box.take(maxBatchItems); b.items != 1 {
-		t.Errorf("%d items beyond the batch limit", b.items)
-	}
-}
-
-// TestOutbox_property: whatever happens, each kind keeps its order, nothing that fits is lost or
-// doubled, and the counts are right.
-func TestOutbox_property(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		box := newOutbox()
-		var put, acked [2][]string // events and returns
-		n := 0
-		t.Repeat(map[string]func(*rapid.T){
-			"put": func(t *rapid.T) {
-				for range rapid.IntRange(1, 40).Draw(t, "n") {
-					n++
-					name := fmt.Sprint(n)
-					if rapid.Bool().Draw(t, "return") {
-						box.put(returnItem(fmt.Sprint(n%5), name, nil))
-						put[1] = append(put[1], name)
-					} else {
-						box.put(eventItem(name, rapid.Bool().Draw(t, "urgent")))
-						put[0] = append(put[0], name)
-					}
-				}
-			},
-			"take": func(t *rapid.T) {
-				b := box.take(rapid.IntRange(1, 30).Draw(t, "limit"))
-				again := box.take(b.items)
-				if b.items != again.items || len(b.events) != len(again.events) || len(b.returns) != len(again.returns) {
-					t.Fatalf("%+v, then %+v", b, again)
-				}
-				if len(b.events) > 0 && len(b.returns) > 0 {
-					t.Fatal("both kinds in one batch")
-				}
-				if rapid.Bool().Draw(t, "fails") {
-					return
-				}
-				for _, e := range b.events {
-					acked[0] = append(acked[0], e.Tag)
-				}
-				var minions []string
-				for _, r := range b.returns {
-					for _, m := range r.Minions {
-						minions = append(minions, m.ID)
-					}
-				}
-				slices.SortFunc(minions, func(a, b string) int { return len(a)*100 - len(b)*100 + bytes.Compare([]byte(a), []byte(b)) })
-				acked[1] = append(acked[1], minions...) // merging changes the order inside a batch only
-				box.ack(b.items)
-			},
-			"": func(t *rapid.T) {
-				for kind := range put {
-					if !slices.Equal(put[kind][:len(acked[kind])], acked[kind]) {
-						t.Fatalf("kind %d: acknowledged %q of %q", kind, acked[kind], put[kind])
-					}
-				}
-				items, _, _, _ := box.depth()
-				if want := len(put[0]) + len(put[1]) - len(acked[0]) - len(acked[1]); items != want {
-					t.Fatalf("%d items, want %d", items, want)
-				}
-			},
-		})
-	})
-}
-
-func BenchmarkOutbox(b *testing.B) {
-	box := newOutbox()
-	item := returnItem("20261120141909944303", "minion", nil)
-	b.ReportAllocs()
-	for b.Loop() {
-		box.put(item)
-		if box.state() == waitingFull {
-			box.ack(box.take(maxBatchItems).items)
+// TestBox_survives: what was not acknowledged is there again, in its order; what was is not.
+func TestBox_survives(t *testing.T) {
+	dir := t.TempDir()
+	open := func() *intake {
+		st, err := outbox.Open(dir, outbox.Options{})
+		if err != nil {
+			t.Fatal(err)
 		}
+		q, err := st.Queue("a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &intake{store: st, boxes: []*box{newBox(q)}, names: []string{"a"}, warn: func(string, ...any) {}}
+	}
+	in := open()
+	for i := range 10 {
+		in.putOne(t, returnItem("1", fmt.Sprint("m", i), nil))
+	}
+	if b, err := in.boxes[0].take(4); err != nil || b.items != 4 {
+		t.Fatalf("%+v, %v", b, err)
+	}
+	acknowledge(t, in.boxes[0])
+	if err := in.store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	in = open()
+	defer in.store.Close()
+	in.putOne(t, returnItem("1", "m0", nil), returnItem("1", "m9", nil)) // the local bus says them again
+	b := takeBatch(t, in.boxes[0])
+	if b.items != 6 || b.returns[0].Minions[0].ID != "m4" || b.returns[0].Minions[5].ID != "m9" {
+		t.Errorf("%+v", b)
+	}
+	st, err := in.boxes[0].q.Stats()
+	if err != nil || st.Received != 12 || st.Duplicates != 2 || st.Acknowledged != 4 || in.boxes[0].q.Audit() != nil {
+		t.Errorf("%+v, %v", st, err)
+	}
+}
+
+func BenchmarkIntake(b *testing.B) {
+	in := newIntake(b, 1)
+	b.ReportAllocs()
+	n := 0
+	for b.Loop() {
+		n++
+		in.put(Routed{Item: returnItem("20261120141909944303", fmt.Sprint("minion", n), nil), To: 1})
 	}
 }

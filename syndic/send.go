@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/saltern-io/saltern/internal/wire"
@@ -26,6 +27,7 @@ const (
 func (u *Upstream) sendBatches(ctx context.Context) error {
 	wait := newBackoff(u.retryMin, u.retryMax)
 	limit, refusals := maxBatchItems, 0
+	u.box.forget() // the life of the link before may have left a batch behind
 	for {
 		if !u.awaitWork(ctx) {
 			return nil
@@ -35,15 +37,23 @@ func (u *Upstream) sendBatches(ctx context.Context) error {
 				return err
 			}
 		}
-		b := u.box.take(limit)
+		b, err := u.box.take(limit)
+		if err != nil {
+			u.limited.Log(ctx, slog.LevelError, "Outbox not readable", "upstream", u.to.Entry, "err", err)
+			if !sleep(ctx, u.retryMax, nil) {
+				return nil
+			}
+			continue
+		}
 		if b.items == 0 {
 			continue
 		}
-		err := u.request(ctx, func(p wire.Proof) ([]byte, error) { return b.load(u.ident.id, p) })
+		err = u.request(ctx, func(p wire.Proof) ([]byte, error) { return b.load(u.ident.id, p) })
+		u.forwarded.Add(int64(b.items))
 		switch {
 		case err == nil:
-			u.box.ack(b.items)
-			u.acked.Add(int64(b.items))
+			u.stuck.Store(0)
+			u.removed(u.box.ack())
 			wait.reset()
 			limit, refusals = min(2*limit, maxBatchItems), 0
 			continue
@@ -53,6 +63,8 @@ func (u *Upstream) sendBatches(ctx context.Context) error {
 			return err
 		}
 		u.failures.Add(1)
+		u.stuck.CompareAndSwap(0, u.now().UnixNano())
+		u.relay.stepIn(u)
 		if wait.first() {
 			u.log.Warn("Batch not acknowledged, trying again", "items", b.items, "err", err)
 		}
@@ -72,6 +84,14 @@ func (u *Upstream) sendBatches(ctx context.Context) error {
 	}
 }
 
+// removed notes that the outbox could not forget what is acknowledged: it will be sent once more.
+func (u *Upstream) removed(err error) {
+	if err != nil {
+		u.box.forget()
+		u.limited.Log(context.Background(), slog.LevelWarn, "Acknowledged items stay in the outbox and are sent again", "upstream", u.to.Entry, "err", err)
+	}
+}
+
 // ownFault reports whether the batch itself may be why it failed, rather than the link.
 func ownFault(err error, b batch) bool {
 	return errors.Is(err, errNotTaken) || errors.Is(err, errStaleKeys) ||
@@ -80,8 +100,7 @@ func ownFault(err error, b batch) bool {
 
 // giveUp drops the one item of a batch.
 func (u *Upstream) giveUp(b *batch, err error) {
-	u.box.ack(b.items)
-	u.refused.Add(int64(b.items))
+	u.removed(u.box.discard())
 	what, id := "event", ""
 	if len(b.returns) > 0 {
 		what, id = "return", b.returns[0].JID
@@ -123,33 +142,34 @@ func (u *Upstream) awaitWork(ctx context.Context) bool {
 	}
 }
 
-// load encodes the batch as the request it is sent in.
-func (b *batch) load(id string, p wire.Proof) ([]byte, error) {
-	if len(b.returns) > 0 {
-		if p.TS == 0 {
-			p.ID, p.Tok = "", nil // level 2: stock sends only the nonce with returns
-		}
-		return wire.AppendSyndicReturns(make([]byte, 0, b.bytes+512), b.returns, p), nil
+// request sends one load and wants it acknowledged.
+func (u *Upstream) request(ctx context.Context, load func(wire.Proof) ([]byte, error)) error {
+	ctx, cancel := context.WithTimeout(ctx, u.cfg.ReturnRetryTimerMax)
+	defer cancel()
+	u.sent.Add(1)
+	value, err := u.requestOver(ctx, u.send, load)
+	if err != nil {
+		return err
 	}
-	return wire.MinionEventRequest{ID: id, Pretag: "syndic/" + id, Events: b.events}.AppendLoad(make([]byte, 0, b.bytes+512), p)
+	return acknowledged(value)
 }
 
-// request sends one load, signing in again once when the keys have changed.
-func (u *Upstream) request(ctx context.Context, load func(wire.Proof) ([]byte, error)) error {
+// requestOver sends one load over a socket, signing in again once when the keys have changed.
+func (u *Upstream) requestOver(ctx context.Context, client *transport.RequestClient, load func(wire.Proof) ([]byte, error)) (value []byte, err error) {
 	creds := u.creds.Load()
 	for try := range 2 {
-		err := u.exchange(ctx, creds, load)
+		value, err = u.exchange(ctx, client, creds, load)
 		if !errors.Is(err, errStaleKeys) || try > 0 {
-			return err
+			return value, err
 		}
 		if creds, err = u.signIn(ctx, creds); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return nil, nil
 }
 
-func (u *Upstream) exchange(ctx context.Context, creds *credentials, load func(wire.Proof) ([]byte, error)) error {
+func (u *Upstream) exchange(ctx context.Context, client *transport.RequestClient, creds *credentials, load func(wire.Proof) ([]byte, error)) ([]byte, error) {
 	nonce := newNonce()
 	proof := u.ident.proof(creds, nonce, u.now())
 	if creds.level < 3 {
@@ -157,20 +177,13 @@ func (u *Upstream) exchange(ctx context.Context, creds *credentials, load func(w
 	}
 	raw, err := load(proof)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, u.cfg.ReturnRetryTimerMax)
-	defer cancel()
-	u.sent.Add(1)
-	body, err := u.send.Do(ctx, u.ident.seal(creds, raw))
+	body, err := client.Do(ctx, u.ident.seal(creds, raw))
 	if err != nil {
-		return fmt.Errorf("send: %w", err)
+		return nil, fmt.Errorf("send: %w", err)
 	}
-	reply, err := openReply(creds, body, nonce)
-	if err != nil {
-		return err
-	}
-	return acknowledged(reply)
+	return openReply(creds, body, nonce)
 }
 
 // acknowledged reads the value of a reply. nil is the acknowledgement; "" is how a master says that its

@@ -28,6 +28,13 @@ func (u *Upstream) startDue() bool { return u.starts.Load() }
 func (u *Upstream) sayStart(ctx context.Context) error {
 	u.starts.Store(false)
 	err := u.fireStarts(ctx)
+	if err == nil {
+		u.relay.up(u)
+		select {
+		case u.announced <- struct{}{}:
+		default:
+		}
+	}
 	if err != nil && ctx.Err() == nil {
 		u.failures.Add(1)
 		u.log.Warn("Start events not acknowledged", "err", err)

@@ -13,6 +13,7 @@ import (
 	"github.com/saltern-io/saltern/internal/config"
 	"github.com/saltern-io/saltern/internal/event"
 	"github.com/saltern-io/saltern/internal/logfmt"
+	"github.com/saltern-io/saltern/internal/outbox"
 	"github.com/saltern-io/saltern/transport"
 )
 
@@ -33,7 +34,13 @@ type Syndic struct {
 
 	limited *logfmt.Limiter
 
-	received, repeated, ignored, lost, undelivered atomic.Int64
+	store   *outbox.Store
+	intake  *intake
+	people  *inventory
+	reports chan event.Event
+	readyAt atomic.Int64 // Unix nanoseconds
+
+	received, repeated, ignored, lost, spared atomic.Int64
 }
 
 // New loads or makes the key pair and prepares the links; nothing is connected upward yet. It returns an
@@ -69,21 +76,85 @@ func New(cfg *config.Syndic, log *slog.Logger) (*Syndic, error) {
 	}
 	s := &Syndic{
 		cfg: cfg, log: log, zctx: zctx, ready: make(chan struct{}), limited: logfmt.NewLimiter(log, 10*time.Second),
-		forward: NewForwarder(ForwarderConfig{ID: cfg.ID, Upstreams: names, Cluster: cfg.Mode == "cluster", MasterID: cfg.Local.MasterID}),
+		reports: make(chan event.Event, maxReports),
 	}
 	if s.down, err = newDownstream(cfg, zctx, log); err != nil {
 		return nil, errors.Join(err, zctx.Close())
 	}
+	if err := s.openOutbox(names); err != nil {
+		return nil, errors.Join(err, s.down.close(), zctx.Close())
+	}
+	s.people = newInventory(cfg, log)
 	for i, to := range targets {
+		cursor, err := loadCursor(s.store, to.Entry)
+		if err != nil {
+			return nil, errors.Join(err, s.close())
+		}
 		s.upstreams = append(s.upstreams, &Upstream{
-			index: i, to: to, cfg: cfg, ident: ident, acc: acc, pins: pins{cfg.PKIDir}, relay: s,
+			index: i, to: to, cfg: cfg, ident: ident, acc: acc, pins: pins{cfg.PKIDir}, relay: s, people: s.people,
 			log: log.With("upstream", to.Entry), limited: s.limited, now: time.Now,
-			box: newOutbox(), inbox: make(chan publication, maxWaitingJobs), revived: make(chan struct{}, 1),
+			box: s.intake.boxes[i], inbox: make(chan publication, maxWaitingJobs), revived: make(chan struct{}, 1),
+			linked: make(chan struct{}, 1), announced: make(chan struct{}, 1), look: make(chan struct{}, 1), tell: make(chan struct{}, 1),
+			questions: make(chan position, 1), answers: make(chan reply, 1),
+			seq:      sequencer{marks: [2]position{cursor}},
+			listSeq:  uint64(time.Now().UnixMilli()),
 			retryMin: 100 * time.Millisecond, retryMax: 2 * time.Second,
 		})
 	}
 	return s, nil
 }
+
+// openOutbox opens what is on disk and makes the forwarder remember the jobs of earlier lives.
+func (s *Syndic) openOutbox(entries []string) (err error) {
+	if s.store, err = openStore(s.cfg, entries, s.log); err != nil {
+		return err
+	}
+	err = s.fillFromStore(entries)
+	if err != nil {
+		err = errors.Join(err, s.store.Close())
+	}
+	return err
+}
+
+func (s *Syndic) fillFromStore(entries []string) error {
+	warn := func(msg string, args ...any) { s.limited.Log(context.Background(), slog.LevelError, msg, args...) }
+	s.intake = &intake{store: s.store, names: entries, warn: warn}
+	for _, entry := range entries {
+		q, err := s.store.Queue(entry)
+		if err != nil {
+			return err
+		}
+		s.intake.boxes = append(s.intake.boxes, newBox(q))
+	}
+	n, err := newNumbers(s.store, time.Now())
+	if err != nil {
+		return err
+	}
+	s.forward = NewForwarder(ForwarderConfig{
+		ID: s.cfg.ID, Upstreams: entries, Cluster: s.cfg.Mode == "cluster", MasterID: s.cfg.Local.MasterID,
+		Ordered: s.cfg.Failover == "ordered", ToAll: s.cfg.LocalReturns == "all",
+		Serving: s.serving, Away: s.isAway, Number: n.take,
+	})
+	return loadJobs(s.store, s.forward)
+}
+
+// serving is a bit per upstream whose link serves.
+func (s *Syndic) serving() (up uint64) {
+	for i, u := range s.upstreams {
+		if state, _ := u.State(); state == LinkServing {
+			up |= 1 << i
+		}
+	}
+	return up
+}
+
+// isAway reports whether stand-bys step in for an upstream.
+func (s *Syndic) isAway(upstream uint8) bool {
+	u := s.upstreams[upstream]
+	return s.cfg.StandbyAfter > 0 && u.awayFor(u.now()) >= s.cfg.StandbyAfter
+}
+
+func (s *Syndic) close() error { return errors.Join(s.store.Close(), s.down.close(), s.zctx.Close()) }
 
 // lookupTimeout bounds one question to the name server.
 const lookupTimeout = 5 * time.Second
@@ -136,20 +207,46 @@ func isOwnAddress(ip net.IP) bool {
 // Ready is closed once the local event bus was reached: from then on returns go up.
 func (s *Syndic) Ready() <-chan struct{} { return s.ready }
 
-// Run relays until ctx ends. No upstream's failure ends it. On the way out no more publications are
-// taken, and queued items get up to drainTimeout to be acknowledged.
+// up is called when an upstream has acknowledged the start events.
+func (s *Syndic) up(u *Upstream) { u.retell() }
+
+// Run relays until ctx ends. No upstream's failure ends it; an outbox that cannot heal does, with its cause. On the way
+// out no more publications are taken, and queued items get up to drainTimeout to be acknowledged; the rest stays on
+// disk.
 func (s *Syndic) Run(ctx context.Context) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
 	links, stopLinks := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopLinks()
 	var wg sync.WaitGroup
+	wg.Go(func() { s.people.watch(links) })
+	wg.Go(func() { s.intake.unpark(links) })
+	wg.Go(func() { s.fireReports(ctx) })
+	wg.Go(func() {
+		select {
+		case err := <-s.store.Dead():
+			stop(fmt.Errorf("outbox: %w", err))
+		case <-links.Done():
+		}
+	})
 	for _, u := range s.upstreams {
 		wg.Go(func() { u.run(links, ctx) })
 	}
-	err := s.down.Events(ctx, func() { s.readyOnce.Do(func() { close(s.ready) }) }, s.localEvent)
+	err := s.down.Events(ctx, s.isReady, s.localEvent)
+	if cause := context.Cause(ctx); err == nil && !errors.Is(cause, context.Canceled) && !errors.Is(cause, context.DeadlineExceeded) {
+		err = cause
+	}
 	s.drain()
 	stopLinks()
 	wg.Wait()
-	return errors.Join(err, s.down.close(), s.zctx.Close())
+	return errors.Join(err, s.close())
+}
+
+func (s *Syndic) isReady() {
+	s.readyOnce.Do(func() {
+		s.readyAt.Store(time.Now().UnixNano())
+		close(s.ready)
+	})
 }
 
 // drainTimeout is how long a stopping syndic tries to get rid of what is queued.
@@ -157,80 +254,20 @@ const drainTimeout = 5 * time.Second
 
 // drain waits until the queues of the serving upstreams are empty, or the time is over.
 func (s *Syndic) drain() {
+	if err := s.store.Sync(); err != nil {
+		s.log.Warn("Outbox not synced at the end", "err", err)
+	}
 	deadline := time.Now().Add(drainTimeout)
-	for time.Now().Before(deadline) {
-		waiting := 0
-		for _, u := range s.upstreams {
-			if state, _ := u.State(); state == LinkServing {
-				items, _, _, _ := u.box.depth()
-				waiting += items
-			}
-		}
-		if waiting == 0 {
-			return
-		}
+	for time.Now().Before(deadline) && !s.drained() {
 		time.Sleep(10 * time.Millisecond)
 	}
 }
 
-// localEvent sends one event of the local bus to whom it concerns.
-func (s *Syndic) localEvent(e event.Event) {
-	s.received.Add(1)
-	for _, r := range s.forward.Sort(e.Tag, e.Data) {
-		for i, u := range s.upstreams {
-			if r.To&(1<<i) == 0 {
-				continue
-			}
-			if dropped := u.box.put(r.Item); dropped > 0 {
-				s.undelivered.Add(int64(dropped))
-				s.limited.Log(context.Background(), slog.LevelError, "Queue of an upstream is full, oldest items dropped", "upstream", u.to.Entry, "dropped", dropped)
-			}
+func (s *Syndic) drained() bool {
+	for _, u := range s.upstreams {
+		if state, _ := u.State(); state == LinkServing && u.stuck.Load() == 0 && !u.box.idle() {
+			return false
 		}
 	}
-}
-
-// jobPatience is how long after its arrival a publication is still handed down. The local master may
-// be restarting; a job that nobody waits for any more must not run as a surprise.
-const jobPatience = 30 * time.Second
-
-// publication hands a job of an upstream down, unless it is already here: the same job may come
-// from several upstreams, and masters can be each other's syndics.
-func (s *Syndic) publication(ctx context.Context, from *Upstream, pub publication) {
-	masterID := pub.load.Str("master_id")
-	if own := s.cfg.Local.MasterID; own != "" && masterID == own {
-		s.ignored.Add(1)
-		return
-	}
-	if !s.forward.Note(pub.jid, masterID, from.index) {
-		s.repeated.Add(1)
-		return
-	}
-	err := s.handDown(ctx, from, pub)
-	switch {
-	case err == nil:
-	case ctx.Err() != nil:
-		from.log.Warn("Publication not handed down, the syndic stops", "jid", pub.jid)
-	default:
-		from.failures.Add(1)
-		s.lost.Add(1)
-		s.limited.Log(ctx, slog.LevelError, "Publication not handed down", "upstream", from.to.Entry, "jid", pub.jid, "err", err)
-	}
-}
-
-func (s *Syndic) handDown(ctx context.Context, from *Upstream, pub publication) error {
-	left := time.Until(pub.received.Add(jobPatience))
-	if left <= 0 {
-		return fmt.Errorf("it waited longer than %v for the local master", jobPatience)
-	}
-	ctx, cancel := context.WithTimeout(ctx, left)
-	defer cancel()
-	if err := s.down.AwaitBus(ctx); err != nil {
-		return err
-	}
-	minions, err := s.down.Publish(ctx, pub.load)
-	if err != nil {
-		return err
-	}
-	from.log.Debug("Publication handed down", "jid", pub.jid, "minions", len(minions))
-	return nil
+	return true
 }

@@ -53,15 +53,30 @@ type Upstream struct {
 	// is silent for one upstream must not hold up the others.
 	zctx       *transport.Context
 	auth, send *transport.RequestClient
+	asker      *transport.RequestClient // for questions
+	askMu      sync.Mutex
 
-	box   *outbox
+	box   *box
 	inbox chan publication // opened, in order, waiting for the local master
+	stuck atomic.Int64     // since when batches fail, Unix nanoseconds; 0 = they do not
+	lost  atomic.Int64     // since when the link does not serve; 0 = it does
 	state atomic.Uint32
 	since atomic.Int64
 
-	authMu  sync.Mutex // one sign-in at a time
-	creds   atomic.Pointer[credentials]
-	serials serials // owned by the subscription goroutine
+	authMu sync.Mutex // one sign-in at a time
+	creds  atomic.Pointer[credentials]
+
+	seq       sequencer     // owned by the subscription goroutine
+	linked    chan struct{} // one token: a connection was made, hold what comes
+	announced chan struct{} // one token: the start events are acknowledged
+	look      chan struct{} // one token: ask for what is missing
+	questions chan position
+	answers   chan reply
+
+	people  *inventory
+	tell    chan struct{} // one token: tell the whole inventory
+	listSeq uint64        // of the last list sent; owned by tellInventory
+	stoodIn bool          // stand-bys got what waited; owned by the queue's consumer
 
 	intake  context.Context // ends when no more publications are taken
 	reached bool            // the subscription of this life worked; owned by link, then by run
@@ -70,13 +85,22 @@ type Upstream struct {
 
 	retryMin, retryMax time.Duration // between two tries of a batch
 
-	sent, acked, refused, publications, replayed, failures atomic.Int64
+	sent, forwarded, publications, replayed, failures atomic.Int64
+	missed, recovered, unrecovered                    atomic.Int64 // publications
 }
 
 // relay is what an upstream does with the world below.
 type relay interface {
 	// publication hands a job down; it is called in the order of the publications.
 	publication(ctx context.Context, from *Upstream, pub publication)
+	// handled reports whether a job needs nothing more here.
+	handled(jobID string) bool
+	// missed reports publications that will not run.
+	missed(from *Upstream, r missedReport)
+	// stepIn lets stand-bys have what waits for an upstream that is away for long.
+	stepIn(u *Upstream)
+	// up is called when the link serves and the upstream knows this syndic.
+	up(u *Upstream)
 }
 
 func (u *Upstream) setState(s LinkState, args ...any) {
@@ -84,6 +108,11 @@ func (u *Upstream) setState(s LinkState, args ...any) {
 		return
 	}
 	u.since.Store(u.now().UnixNano())
+	if s == LinkServing {
+		u.lost.Store(0)
+	} else {
+		u.lost.CompareAndSwap(0, u.now().UnixNano())
+	}
 	level := slog.LevelInfo
 	if s == LinkRefused || s == LinkAway {
 		level = slog.LevelWarn
@@ -94,6 +123,16 @@ func (u *Upstream) setState(s LinkState, args ...any) {
 // State returns where the link stands and since when.
 func (u *Upstream) State() (LinkState, time.Time) {
 	return LinkState(u.state.Load()), time.Unix(0, u.since.Load())
+}
+
+// awayFor is how long returns have not been taken.
+func (u *Upstream) awayFor(now time.Time) (d time.Duration) {
+	for _, since := range []int64{u.lost.Load(), u.stuck.Load()} {
+		if since != 0 {
+			d = max(d, now.Sub(time.Unix(0, since)))
+		}
+	}
+	return d
 }
 
 func (u *Upstream) options() transport.SocketOptions {
@@ -112,6 +151,7 @@ func (u *Upstream) endpoint() string { return transport.Endpoint(u.to.Host, u.to
 func (u *Upstream) run(ctx, intake context.Context) {
 	u.intake = intake
 	u.since.Store(u.now().UnixNano())
+	u.lost.Store(u.now().UnixNano())
 	var wg sync.WaitGroup
 	wg.Go(func() { u.handDown(intake) })
 	defer wg.Wait()
@@ -124,6 +164,7 @@ func (u *Upstream) run(ctx, intake context.Context) {
 			return
 		}
 		u.failures.Add(1)
+		u.relay.stepIn(u)
 		if served {
 			wait.reset()
 			verdicts = 0
@@ -165,7 +206,7 @@ func (u *Upstream) connect() error {
 		}
 		u.zctx = zctx
 	}
-	for _, client := range []**transport.RequestClient{&u.auth, &u.send} {
+	for _, client := range []**transport.RequestClient{&u.auth, &u.send, &u.asker} {
 		if *client != nil {
 			continue
 		}
@@ -182,7 +223,7 @@ func (u *Upstream) connect() error {
 
 // close releases what connect made.
 func (u *Upstream) close() {
-	for _, c := range []*transport.RequestClient{u.auth, u.send} {
+	for _, c := range []*transport.RequestClient{u.auth, u.send, u.asker} {
 		if c != nil {
 			u.closeClient(c)
 		}

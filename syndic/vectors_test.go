@@ -204,16 +204,17 @@ func TestReturns_vectors(t *testing.T) {
 			t.Fatal(err)
 		}
 		f := NewForwarder(ForwarderConfig{ID: list[0].ID, Upstreams: []string{"a"}})
-		box := newOutbox()
+		in := newIntake(t, 1)
+		box := in.boxes[0]
 		for i := range list {
 			f.Note(list[i].JID, "", 0)
 			for _, m := range list[i].Minions {
 				data := wire.Transcode(nil, list[i].AppendReturn(nil, m), wire.Local)
-				putAll(box, f.Sort("salt/job/"+list[i].JID+"/ret/"+m.ID, data))
+				putAll(t, in, f.Sort("salt/job/"+list[i].JID+"/ret/"+m.ID, data))
 			}
 			list[i].Load = nil
 		}
-		b := box.take(maxBatchItems)
+		b := takeBatch(t, box)
 		p := proofOf(load)
 		got, err := b.load(list[0].ID, p)
 		if want := wire.AppendSyndicReturns(nil, list, p); err != nil || !bytes.Equal(got, want) {
@@ -222,9 +223,11 @@ func TestReturns_vectors(t *testing.T) {
 	}
 }
 
-func putAll(box *outbox, routed []Routed) {
-	for _, r := range routed {
-		box.put(r.Item)
+func putAll(t testing.TB, in *intake, routed []Routed) {
+	t.Helper()
+	in.put(routed...)
+	if err := in.store.Sync(); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -242,13 +245,15 @@ func TestEvents_vectors(t *testing.T) {
 			continue
 		}
 		f := NewForwarder(ForwarderConfig{ID: e.ID, Upstreams: []string{"a"}})
-		box := newOutbox()
+		in := newIntake(t, 1)
+		box := in.boxes[0]
 		plain := true
 		for _, item := range e.Events {
-			putAll(box, f.Sort(item.Tag, wire.Transcode(nil, item.Data, wire.Local)))
+			putAll(t, in, f.Sort(item.Tag, wire.Transcode(nil, item.Data, wire.Local)))
 			if id, ok := newTag(item.Tag); ok {
 				plain, announced = false, announced+1
-				b := box.take(maxBatchItems)
+				box.forget()
+				b := takeBatch(t, box)
 				if len(b.events) < 2 || b.events[len(b.events)-2].Tag != id || !bytes.Contains(b.events[len(b.events)-2].Data, []byte("minions")) {
 					t.Errorf("announcement of %s: %+v", id, b.events)
 				}
@@ -257,7 +262,7 @@ func TestEvents_vectors(t *testing.T) {
 		if !plain {
 			continue
 		}
-		b := box.take(maxBatchItems)
+		b := takeBatch(t, box)
 		got, err := b.load(e.ID, proofOf(load))
 		if err != nil || !bytes.Equal(got, load) {
 			t.Errorf("%x\nwant %x, %v", got, load, err)
@@ -301,9 +306,8 @@ func TestPublications_vectors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var s serials
-		if !s.fresh("k", load) || load.Has("serial") {
-			t.Errorf("serial of %s", load.Str("jid"))
+		if err := new(publication).fill(load); err != nil || load.Has("serial") {
+			t.Errorf("serial of %s: %v", load.Str("jid"), err)
 		}
 		req := localRequest(load, "<content of .root_key>", cfg)
 		if hasMetadata := load.Has("metadata"); hasMetadata != req.Kwargs.Has("metadata") {
