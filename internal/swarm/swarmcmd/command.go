@@ -37,20 +37,26 @@ type options struct {
 	statsFile     string
 	readyFile     string
 	verboseErrors bool
+	configFile    string
 }
 
 // New returns the command. It writes figures to the command's output and everything else to its error
 // stream; the exit status is 0 after a signal or --duration, 1 when nothing could run or every key was
 // refused.
 func New() *cobra.Command {
-	var o options
+	return command(&options{})
+}
+
+func command(o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "swarm",
 		Short: "Run simulated minions against one or more masters",
 		Long: "Runs simulated minions in one process. Each signs in with a real key, listens for jobs and\n" +
 			"returns results as a stock minion does; commands are not run. Accept the keys on the master\n" +
 			"(or let it sign them automatically) before expecting answers. Stop it with Ctrl-C: the figures\n" +
-			"follow as JSON.",
+			"follow as JSON.\n\n" +
+			"Every option can also come from the environment (SALTERN_SWARM_MINIONS for --minions) or from a file\n" +
+			"(--config); the command line wins over the environment, the environment over the file.",
 		Args:          cobra.NoArgs,
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -62,6 +68,7 @@ func New() *cobra.Command {
 
 func (o *options) flags(cmd *cobra.Command) {
 	f, c := cmd.Flags(), &o.cfg
+	f.StringVarP(&o.configFile, "config", "c", "", "file with options, YAML, JSON or TOML")
 	f.StringArrayVarP(&o.masters, "master", "m", nil, "master to sign in to, host or host:ret_port; repeat to spread the minions (default 127.0.0.1)")
 	f.IntVar(&o.retPort, "ret-port", swarm.DefaultRetPort, "request port where --master names none")
 	f.IntVar(&o.publishPort, "publish-port", 0, "publish port (default: what the master says)")
@@ -95,7 +102,7 @@ func (o *options) flags(cmd *cobra.Command) {
 }
 
 func (o *options) run(cmd *cobra.Command) error {
-	if err := o.complete(cmd); err != nil {
+	if err := errors.Join(o.settle(cmd), o.complete(cmd)); err != nil {
 		return err
 	}
 	if err := checkDescriptors(o.cfg.N); err != nil {
