@@ -245,8 +245,14 @@ func (m *top) ping(t testing.TB, n int) (tries int) {
 // runSwarm runs n simulated minions under m until the test ends.
 func runSwarm(t testing.TB, m *top, n int) *swarm.Swarm {
 	t.Helper()
+	return runSwarmAs(t, m, "m", n)
+}
+
+// runSwarmAs is runSwarm with names of its own.
+func runSwarmAs(t testing.TB, m *top, prefix string, n int) *swarm.Swarm {
+	t.Helper()
 	s, err := swarm.New(swarm.Config{
-		N: n, IDPrefix: "m", Masters: []swarm.Master{{Host: m.Host, RetPort: m.RetPort}}, Keys: testKeys()[2:],
+		N: n, IDPrefix: prefix, Masters: []swarm.Master{{Host: m.Host, RetPort: m.RetPort}}, Keys: testKeys()[2:],
 		Reconnect: 50 * time.Millisecond, ReconnectMax: 100 * time.Millisecond, AcceptanceWait: 100 * time.Millisecond,
 	})
 	if err != nil {
@@ -411,4 +417,14 @@ func (w *wireTap) heal() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.down = false
+}
+
+// newEvent is an event with little in it.
+func newEvent(t testing.TB, tag string) event.Event {
+	t.Helper()
+	e, err := event.New(tag, wire.NewMap("x", 1), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
 }
