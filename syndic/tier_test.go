@@ -13,8 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/saltern-io/saltern/internal/config"
 	"github.com/saltern-io/saltern/internal/event"
 	"github.com/saltern-io/saltern/internal/swarm"
@@ -23,8 +21,6 @@ import (
 	"github.com/saltern-io/saltern/pki"
 	"github.com/saltern-io/saltern/transport"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience is how long a condition may take to become true.
 const patience = 30 * time.Second
