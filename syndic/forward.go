@@ -114,14 +114,21 @@ func (f *Forwarder) concerned(tag string) uint64 {
 		if !jid.Valid(part) {
 			continue
 		}
-		f.mu.Lock()
-		j := f.job(part)
-		f.mu.Unlock()
-		if j != nil && len(j.ups) > 0 {
-			return 1 << j.ups[0]
+		if to := f.originOf(part); to != 0 {
+			return to
 		}
 	}
 	return f.all
+}
+
+// originOf returns the upstream that a job belongs to, 0 for one that is not known or local.
+func (f *Forwarder) originOf(jobID string) uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if j := f.job(jobID); j != nil && len(j.ups) > 0 {
+		return 1 << j.ups[0]
+	}
+	return 0
 }
 
 // returnTag reads `…/job/<jid>/ret/…`.

@@ -3,6 +3,7 @@ package syndic
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -18,6 +19,7 @@ import (
 	"github.com/saltern-io/saltern/internal/config"
 	"github.com/saltern-io/saltern/internal/event"
 	"github.com/saltern-io/saltern/internal/outbox"
+	"github.com/saltern-io/saltern/internal/status"
 	"github.com/saltern-io/saltern/internal/wire"
 )
 
@@ -52,12 +54,21 @@ func runChild(text string) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	if err := s.Run(ctx); err != nil {
+	shown, err := status.Listen(status.Config{Socket: c.statusSocket(), Ready: s.Ready(), Log: log}, s)
+	if err != nil {
+		log.Error("status", "err", err)
+		return 1
+	}
+	done := make(chan error, 1)
+	go func() { done <- shown.Run(ctx) }()
+	if err := errors.Join(s.Run(ctx), <-done); err != nil {
 		log.Error("run", "err", err)
 		return 1
 	}
 	return 0
 }
+
+func (c *childSetup) statusSocket() string { return filepath.Join(c.SockDir, status.SyndicSocket) }
 
 func (c *childSetup) config() *config.Syndic {
 	cfg := config.DefaultSyndic()
@@ -138,7 +149,8 @@ func TestRestart_killed(t *testing.T) {
 	mom.exactly(t, jid, 1)
 	cut.cut()
 	fireReturns(t, local, jid, returns)
-	eventually(t, "the outbox has them", func() bool { return waitingIn(t, setup, child) >= returns })
+	eventually(t, "the outbox has them", func() bool { return setup.waiting() >= returns })
+	kill(t, child)
 	child = startChild(t, setup)
 	kill(t, child) // in the middle of its start, or before
 	child = startChild(t, setup)
@@ -169,42 +181,20 @@ func TestRestart_killed(t *testing.T) {
 	}
 }
 
-// waitingIn kills the process to look into its outbox, and reports how many returns wait there; with too few of them it
-// is not asked again soon.
-func waitingIn(t testing.TB, setup childSetup, child *exec.Cmd) int {
-	t.Helper()
-	if child.ProcessState == nil {
-		// The bus is read in milliseconds: wait until the files grow no more, then kill.
-		size := int64(-1)
-		eventually(t, "the outbox is written", func() bool {
-			now := dirSize(filepath.Join(setup.CacheDir, "saltern", "syndic"))
-			same := now == size && now > 1<<20
-			size = now
-			return same
-		})
-		kill(t, child)
-	}
-	st, err := outbox.Open(filepath.Join(setup.CacheDir, "saltern", "syndic"), outbox.Options{})
+// waiting asks the process how many items wait, -1 when it does not answer.
+func (c *childSetup) waiting() int64 {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	r, err := status.NewClient(c.statusSocket()).Report(ctx)
 	if err != nil {
-		t.Fatal(err)
+		return -1
 	}
-	defer st.Close()
-	n := 0
-	for _, q := range st.Queues() {
-		stats, err := q.Stats()
-		if err != nil {
-			t.Fatal(err)
-		}
-		n += int(stats.Kinds[kindReturn].Items)
-	}
-	return n
-}
-
-func dirSize(dir string) (n int64) {
-	entries, _ := os.ReadDir(dir) // not there yet: empty
-	for _, e := range entries {
-		if st, err := e.Info(); err == nil {
-			n += st.Size()
+	n := int64(0)
+	for _, s := range r.Sections {
+		for _, q := range s.Queues {
+			if q.Name == "outbox" {
+				n += q.Depth
+			}
 		}
 	}
 	return n
