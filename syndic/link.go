@@ -28,7 +28,7 @@ func (u *Upstream) serve(ctx context.Context, creds *credentials) error {
 	}
 	ctx, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
-	failed := make(chan error, 7)
+	failed := make(chan error, 8)
 	start := func(run func(context.Context) error) {
 		wg.Go(func() {
 			if err := run(ctx); err != nil && ctx.Err() == nil {
@@ -41,6 +41,7 @@ func (u *Upstream) serve(ctx context.Context, creds *credentials) error {
 	start(u.sendBatches)
 	start(u.askQuestions)
 	start(u.keepLooking)
+	start(u.lookForLosses)
 	start(u.tellInventory)
 	start(func(ctx context.Context) error {
 		l := link{

@@ -89,9 +89,7 @@ func (u *Upstream) arrived(ctx context.Context, frames [][]byte) error {
 func (u *Upstream) follow(ctx context.Context, f findings) {
 	u.replayed.Add(int64(f.stale))
 	if f.lost > 0 {
-		u.missed.Add(int64(f.lost))
-		u.unrecovered.Add(int64(f.lost))
-		u.relay.missed(u, missedReport{Count: f.lost, Serial: f.before.Serial, Reason: "the master of masters keeps no journal"})
+		u.lose(f)
 	}
 	for i, a := range f.deliver {
 		a.pub.settle = u.seq.owed == nil
@@ -106,6 +104,7 @@ func (u *Upstream) follow(ctx context.Context, f findings) {
 			return
 		}
 		u.publications.Add(1)
+		u.newest = max(u.newest, a.pub.jid)
 	}
 	if f.ask {
 		u.ask(ctx)
@@ -144,10 +143,25 @@ func (u *Upstream) wanted(p *publication) bool {
 		return false
 	}
 	u.unrecovered.Add(1)
-	fun, _ := p.load.Get("fun")
-	tgt, _ := p.load.Get("tgt")
-	u.relay.missed(u, missedReport{Count: 1, JID: p.jid, Fun: fun, Tgt: tgt, Serial: p.pos.Serial, Reason: reason})
+	u.relay.missed(u, p.report(reason))
 	return false
+}
+
+// lose hands on a gap that no journal fills.
+func (u *Upstream) lose(f findings) {
+	u.missed.Add(int64(f.lost))
+	l := loss{count: f.lost, serial: f.before.Serial, after: u.newest, seen: u.now()}
+	for _, a := range f.deliver {
+		if a.pos == f.before {
+			l.before = a.pub.jid
+		}
+	}
+	select {
+	case u.losses <- l:
+	default: // too many gaps at once: told without asking
+		u.unrecovered.Add(int64(f.lost))
+		u.relay.missed(u, missedReport{Count: f.lost, Serial: f.before.Serial, Reason: "the master of masters keeps no journal"})
+	}
 }
 
 // handDown hands publications to the relay, in order, until ctx ends.

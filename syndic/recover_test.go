@@ -247,3 +247,51 @@ func TestInventory(t *testing.T) {
 	mom.restart(t, nil)
 	eventually(t, "the top knows again", func() bool { n, ok := behind(mom, "upper"); return n == 4 && ok })
 }
+
+// TestRecover_stockRuns: a stock master that lets us list its jobs: what root published in the gap runs, the rest is
+// reported.
+func TestRecover_stockRuns(t *testing.T) {
+	listed := wire.NewMap()
+	job := func(jid, fun, user string) {
+		listed.Set(jid, wire.NewMap("Function", fun, "Arguments", []any{}, "Target", "*", "Target-type", "glob", "User", user))
+	}
+	job("20261120150000000009", "test.version", "root") // before the gap
+	job("20261120150000000091", "test.version", "root")
+	job("20261120150000000092", "test.version", "fred")
+	job("20261120150000000093", "test.ping", "root")
+	job("20261120150000000099", "test.ping", "root")
+	fake, local := startFake(t, func(cmd string, load []byte) []byte {
+		fun, _ := wire.Field(load, "fun")
+		name, _ := wire.Str(fun)
+		switch {
+		case cmd == wire.CmdMinionRunner && name == "jobs.list_jobs":
+			raw, err := wire.Encode(listed, wire.Wire)
+			must(t, err)
+			return raw
+		case cmd == wire.CmdSalternPubs, cmd == wire.CmdSalternInventory, cmd == wire.CmdMinionRunner:
+			return []byte{0x80}
+		}
+		return nil
+	}), startLocal(t)
+	runSwarm(t, local, 1)
+	s := run(t, testConfig(t, local, fake.up()))
+	s.await(t, 0, LinkServing)
+	fake.pings(10)
+	fake.mu.Lock()
+	fake.serial += 3
+	fake.mu.Unlock()
+	fake.publish("20261120150000000099")
+	eventually(t, "return of the missed job", func() bool { return fake.returned("20261120150000000091", "m0") })
+	eventually(t, "report", func() bool { return local.log.count(TagMissed) == 1 })
+	data, err := wire.DecodeMap(local.log.last(TagMissed), wire.Local, wire.LoadLimits)
+	if err != nil || data.Str("jid") != "20261120150000000092" {
+		t.Errorf("%v, %v", data, err)
+	}
+	eventually(t, "numbers", func() bool {
+		u := s.Stats().Upstreams[0]
+		return u.Missed == 3 && u.Recovered == 1 && u.Unrecovered == 2
+	})
+	if fake.returned("20261120150000000009", "m0") {
+		t.Error("a job from before the gap ran")
+	}
+}

@@ -95,7 +95,7 @@ func New(cfg *config.Syndic, log *slog.Logger) (*Syndic, error) {
 			log: log.With("upstream", to.Entry), limited: s.limited, now: time.Now,
 			box: s.intake.boxes[i], inbox: make(chan publication, maxWaitingJobs), revived: make(chan struct{}, 1),
 			linked: make(chan struct{}, 1), announced: make(chan struct{}, 1), look: make(chan struct{}, 1), tell: make(chan struct{}, 1),
-			questions: make(chan position, 1), answers: make(chan reply, 1),
+			questions: make(chan position, 1), answers: make(chan reply, 1), losses: make(chan loss, maxLosses),
 			seq:      sequencer{marks: [2]position{cursor}},
 			listSeq:  uint64(time.Now().UnixMilli()),
 			retryMin: 100 * time.Millisecond, retryMax: 2 * time.Second,

@@ -72,6 +72,8 @@ type Upstream struct {
 	look      chan struct{} // one token: ask for what is missing
 	questions chan position
 	answers   chan reply
+	newest    string    // newest job id of the subscription, owned by its goroutine
+	losses    chan loss // gaps that no journal fills
 
 	people  *inventory
 	tell    chan struct{} // one token: tell the whole inventory
