@@ -240,7 +240,7 @@ func TestMesh_standby(t *testing.T) {
 	sw := runSwarm(t, local, 3)
 	cut, up := cutLink(t, a)
 	cfg := testConfig(t, local, up, b.up())
-	cfg.StandbyAfter = 300 * time.Millisecond
+	cfg.StandbyAfter, cfg.ReturnRetryTimerMax = 300*time.Millisecond, time.Second
 	s := run(t, cfg)
 	a.ping(t, 3)
 	b.ping(t, 3)

@@ -59,8 +59,12 @@ func (r *running) balanced(t testing.TB) {
 			t.Errorf("numbers of %s do not balance: %+v", u.Entry, u)
 		}
 	}
-	for _, p := range r.Status().Problems {
-		t.Errorf("problem: %+v", p)
+	for _, section := range r.Status().Sections {
+		for _, sum := range section.Sums {
+			if d := sum.Difference(); d != 0 {
+				t.Errorf("sum %s of %s is off by %d: %+v", sum.Name, section.Upstream, d, sum)
+			}
+		}
 	}
 }
 
