@@ -106,3 +106,25 @@ func (g *group) deleteItems(id uint32, kind uint8, items []ackItem) error {
 	}
 	return nil
 }
+
+// sweep deletes once more, as a range, what was deleted one by one: the engine frees whole files for a range, and soon,
+// but keeps single deletions for long.
+func (g *group) sweep(queues []*Queue) error {
+	for _, q := range queues {
+		if q.gone || q.leaving {
+			continue
+		}
+		for k := range uint8(MaxKinds) {
+			head := q.cur.lanes[k].head // cur is written by this goroutine only; next may be ahead, which is fine
+			if head <= q.swept[k] {
+				continue
+			}
+			err := g.batch.DeleteRange(appendItemKey(nil, q.id, k, q.swept[k]), appendItemKey(nil, q.id, k, head), nil)
+			if err != nil {
+				return err
+			}
+			q.swept[k], g.swept = head, true
+		}
+	}
+	return nil
+}

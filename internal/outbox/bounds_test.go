@@ -200,3 +200,19 @@ func TestDropLog(t *testing.T) {
 		t.Errorf("second line does not sum up:\n%s", text.String())
 	}
 }
+
+// TestSweep: giving space back touches nothing that waits.
+func TestSweep(t *testing.T) {
+	s, q := openMem(t, Options{})
+	mustPut(t, q, 1, seq(0, 20)...)
+	mustPut(t, q, 2, "r")
+	for range 3 {
+		mustAck(t, q, take(t, q, 4, 1))
+		mustSync(t, s)
+		if err := s.do(func(g *group) error { return g.sweep(s.Queues()) }, true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check(t, "waiting", bodies(t, q, 100), append(seq(12, 8), "r"))
+	audit(t, s)
+}

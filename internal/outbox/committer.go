@@ -56,7 +56,9 @@ func (c *committer) commit() {
 		return
 	}
 	full := c.space.low(c.s.engine)
-	c.s.health.space(full, c.s.opts.Clock())
+	if c.s.engine.err() == nil {
+		c.s.health.space(full, c.s.opts.Clock())
+	}
 	c.results = c.results[:0]
 	c.g.begin(c.s.engine, c.s.opts.Clock(), full)
 	err := c.build()
@@ -65,6 +67,12 @@ func (c *committer) commit() {
 	}
 	if err != nil {
 		err = c.failed(err)
+	}
+	if err == nil && c.g.swept && c.g.full {
+		_, err = c.s.engine.db.AsyncFlush() // it gives space back only then
+		if err != nil {
+			err = c.failed(err)
+		}
 	}
 	touched := append([]*Queue(nil), c.g.touched...)
 	if cerr := c.g.end(err == nil); cerr != nil && err == nil {
@@ -89,9 +97,7 @@ func (c *committer) failed(err error) error {
 	if damaged(err) {
 		return c.die(fmt.Errorf("%w: %w", ErrDead, err))
 	}
-	err = c.s.engine.err()
-	c.s.health.broken(err, c.s.opts.Clock())
-	return err
+	return c.s.engine.err()
 }
 
 // build applies everything that waits to the batch. Its error is the engine's: nothing may be committed.
@@ -164,7 +170,7 @@ func (c *committer) answer(o *op, r *result) {
 	}
 }
 
-// houseStep is how often ages are looked at.
+// houseStep is how often ages and gone items are looked at.
 const houseStep = 10 * time.Second
 
 // keepHouse is what a tick does within a group.
@@ -182,12 +188,14 @@ func (c *committer) keepHouse() error {
 		}
 		q.logDrops(c.s.opts.Log, c.g.now)
 	}
-	if time.Since(c.kept) < houseStep {
+	if time.Since(c.kept) < houseStep && !c.g.full {
 		return nil
 	}
 	c.kept = time.Now()
-	_, err := c.g.expireAll(queues)
-	return err
+	if _, err := c.g.expireAll(queues); err != nil {
+		return err
+	}
+	return c.g.sweep(queues)
 }
 
 // expireAll drops what is too old, in one step; more tells that it was not all.

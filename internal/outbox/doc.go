@@ -35,8 +35,9 @@
 // in spite of it (ENOSPC, a quota, EIO), the engine cannot go on: the store closes it, reports the cause in
 // State, answers ErrDiskFull or ErrUnavailable, and opens it anew with back-off (0.1 s to 10 s) for as long as
 // it takes. What was promised is on disk and is there again; nothing has to be restarted. Only when the failed
-// engine does not close within 5 s, or the files are damaged, or were written by a later release, is the store
-// dead: Dead delivers the cause, every call fails with ErrDead, and the process has to be restarted.
+// engine does not close within 5 s, or the files are damaged, is the store dead: Dead delivers the cause, every
+// call that writes fails with ErrDead, and the process has to be restarted. Open does not wait for space: it fails.
+// A disk without any free byte cannot even be emptied by Ack: keep MinFree.
 //
 // A unit whose sync failed is answered with an error but may be found on disk afterwards: repeat it with the
 // same keys.

@@ -20,13 +20,14 @@ type engine struct {
 	log    *slog.Logger
 	broken atomic.Pointer[brokenCause]
 	noted  atomic.Int64 // unix seconds of the last background error in the log
+	onFail func(error)  // told once why the engine is broken
 }
 
 type brokenCause struct{ err error }
 
 // openEngine opens the files. It returns ErrFormat when a later release wrote them.
-func openEngine(dir string, o *Options, lock *pebble.Lock) (e *engine, err error) {
-	e = &engine{log: o.Log}
+func openEngine(dir string, o *Options, lock *pebble.Lock, onFail func(error)) (e *engine, err error) {
+	e = &engine{log: o.Log, onFail: onFail}
 	defer func() {
 		if p := recover(); p != nil {
 			e, err = nil, fmt.Errorf("%w: open: %v", errStuck, p)
@@ -48,7 +49,7 @@ func openEngine(dir string, o *Options, lock *pebble.Lock) (e *engine, err error
 
 func (e *engine) options(o *Options, lock *pebble.Lock) *pebble.Options {
 	po := &pebble.Options{
-		FS:   o.FS,
+		FS:   newFreezeFS(o.FS, e),
 		Lock: lock,
 		// Without it the engine keeps the oldest format it knows.
 		FormatMajorVersion: pebble.FormatNewest,
@@ -60,6 +61,7 @@ func (e *engine) options(o *Options, lock *pebble.Lock) *pebble.Options {
 		// A range deletion frees nothing until something is flushed.
 		FlushDelayDeleteRange: 10 * time.Second,
 		Logger:                e,
+		EventListener:         &pebble.EventListener{BackgroundError: e.background},
 	}
 	// Every keyed item asks for a key that is not there: filters answer that from memory.
 	// Blocks larger than the engine's 4 KiB keep the indexes small that share the cache with the filters.
@@ -106,6 +108,20 @@ func (e *engine) Errorf(format string, args ...any) {
 	e.log.Error("Outbox engine error", "err", fmt.Sprintf(format, args...))
 }
 
+// background takes errors of flushes and compactions. The engine repeats them at once and for ever, and in the end
+// makes writers wait; so with a disk that is full or fails it is better replaced, with pauses.
+func (e *engine) background(err error) {
+	e.Errorf("background: %v", err)
+	if e.err() != nil {
+		time.Sleep(backgroundPause) // the engine would repeat it as fast as it can
+	}
+	if noSpace(err) || errors.Is(err, syscall.EIO) {
+		e.fail(classify(err))
+	}
+}
+
+const backgroundPause = 50 * time.Millisecond
+
 // Fatalf marks the engine broken. It returns: the engine then believes that the write went through, which is
 // why the committer looks at err after every commit.
 func (e *engine) Fatalf(format string, args ...any) {
@@ -118,7 +134,11 @@ func (e *engine) Fatalf(format string, args ...any) {
 	e.fail(err)
 }
 
-func (e *engine) fail(err error) { e.broken.CompareAndSwap(nil, &brokenCause{err}) }
+func (e *engine) fail(err error) {
+	if e.broken.CompareAndSwap(nil, &brokenCause{err}) {
+		e.onFail(err)
+	}
+}
 
 // err is nil while the engine works.
 func (e *engine) err() error {
@@ -173,8 +193,7 @@ func (e *engine) close() error {
 	}
 }
 
-// commit writes a batch. A failed log write reaches the caller only through err, and a failed change of logs as a
-// panic.
+// commit writes a batch. A failed log write is known only by the engine's mark.
 func (e *engine) commit(b *pebble.Batch, o *pebble.WriteOptions) (err error) {
 	defer func() {
 		if p := recover(); p != nil {

@@ -87,6 +87,73 @@ func TestFault_heals(t *testing.T) {
 	}
 }
 
+// TestFault_background: new files cannot be made, so flushes and new logs fail. Nothing that was promised is lost; the store
+// heals, or says that it is dead.
+func TestFault_background(t *testing.T) {
+	for _, c := range []struct {
+		name, suffix string
+		kind         errorfs.OpKind
+		cause        error
+	}{
+		{"create table ENOSPC", ".sst", errorfs.OpCreate, syscall.ENOSPC},
+		{"write table ENOSPC", ".sst", errorfs.OpFileWrite, syscall.ENOSPC},
+		{"write table EIO", ".sst", errorfs.OpFileWrite, syscall.EIO},
+		{"create log ENOSPC", ".log", errorfs.OpCreate, syscall.ENOSPC},
+		{"reuse log ENOSPC", ".log", errorfs.OpReuseForWrite, syscall.ENOSPC},
+		{"write manifest ENOSPC", "", errorfs.OpFileWrite, syscall.ENOSPC},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			mem := vfs.NewCrashableMem()
+			fs, on := faultFS(mem, c.kind, c.suffix, c.cause)
+			opts := Options{FS: fs, MemTable: 64 << 10, backoff: time.Millisecond, tick: 2 * time.Millisecond}
+			s, err := Open("outbox", opts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			q := openQueue(t, s, "mom")
+			stored := map[string]bool{}
+			store := func(n int) (failed int) {
+				for range n {
+					name := seq(len(stored)+failed, 1)[0] + strings.Repeat("x", 3000)
+					if o := putOne(q, 1, name[:5], name); o.Err == nil {
+						stored[name] = true
+					} else {
+						failed++
+					}
+				}
+				return failed
+			}
+			store(10)
+			on.Store(true)
+			eventually(t, "the fault shows", func() bool { return store(1) > 0 })
+			on.Store(false)
+			eventually(t, "the store heals or is dead", func() bool {
+				state := s.State().State
+				return state == StateDead || state == StateOK && store(1) == 0
+			})
+			t.Logf("after %d items: %v", len(stored), s.State().State)
+			if s.State().State == StateDead {
+				if err := <-s.Dead(); !errors.Is(err, ErrDead) {
+					t.Errorf("Dead delivers %v", err)
+				}
+				mem = mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 0})
+				s.Close()
+				s = openTest(t, "outbox", Options{FS: mem})
+				q = openQueue(t, s, "mom")
+			} else {
+				defer s.Close()
+			}
+			for _, body := range bodies(t, q, 10_000) {
+				delete(stored, body)
+			}
+			if len(stored) > 0 {
+				t.Errorf("%d promised items are lost", len(stored))
+			}
+			audit(t, s)
+		})
+	}
+}
+
 // TestFault_lostAcks: acknowledgements that the failed engine took with it are offered again, and the books balance.
 func TestFault_lostAcks(t *testing.T) {
 	fs, on := faultFS(vfs.NewMem(), errorfs.OpFileWrite, ".log", syscall.ENOSPC)

@@ -26,6 +26,7 @@ type group struct {
 	oldest  map[laneID]*laneReader
 	facts   factWork
 	births  []*Queue // made in this group
+	swept   bool     // the group deletes ranges of gone items
 	promise bool     // the group holds what must be synced before it is answered
 	buf     []byte
 	val     []byte
@@ -51,7 +52,7 @@ func newGroup(s *Store) group {
 }
 
 func (g *group) begin(e *engine, now time.Time, full bool) {
-	g.eng, g.now, g.full, g.promise = e, now, full, false
+	g.eng, g.now, g.full, g.promise, g.swept = e, now, full, false, false
 	g.batch = e.db.NewBatch()
 	g.facts.count = g.s.factCount
 }

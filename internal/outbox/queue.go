@@ -35,6 +35,7 @@ type work struct {
 	fresh   [MaxKinds][]freshItem // put in this group, so not readable yet
 	stored  bool
 	leaving bool // Drop is in this group
+	swept   [MaxKinds]uint64
 	drops   dropLog
 }
 
@@ -107,6 +108,7 @@ func (q *Queue) undo() {
 	}
 	q.rewind()
 	q.mu.Unlock()
+	q.swept = [MaxKinds]uint64{}
 	q.rest()
 }
 

@@ -34,11 +34,13 @@ func (c *committer) ready() error {
 	if time.Now().Before(c.retry.at) {
 		return s.cause
 	}
-	err := s.reopen()
-	if err == nil {
+	o := s.load()
+	if o.err == nil {
 		c.unsynced = false
+		s.adopt(o)
 		return nil
 	}
+	err := o.err
 	if damaged(err) {
 		return c.die(fmt.Errorf("%w: %w", ErrDead, err))
 	}
@@ -77,36 +79,44 @@ func (s *Store) dropEngine() error {
 	return err
 }
 
-// reopen opens the engine and reads what it knows of the queues. States of memory that were not committed end here.
-func (s *Store) reopen() error {
-	e, err := openEngine(s.dir, &s.opts, s.lock)
+// opened is an engine and what it knows.
+type opened struct {
+	e      *engine
+	queues map[string]foundQueue
+	facts  int64
+	err    error
+}
+
+// load opens the engine and reads what it knows. It changes nothing of the store.
+func (s *Store) load() opened {
+	e, err := openEngine(s.dir, &s.opts, s.lock, func(why error) { s.health.broken(why, s.opts.Clock()) })
 	if err != nil {
-		return err
+		return opened{err: err}
 	}
-	found, err := s.loadQueues(e)
-	if err == nil {
-		err = s.adopt(e, found)
+	o := opened{e: e}
+	if o.queues, err = s.loadQueues(e); err == nil {
+		o.facts, err = loadFactCount(e)
 	}
 	if err != nil {
-		return errors.Join(err, e.close())
+		return opened{err: errors.Join(err, e.close())}
 	}
+	return o
+}
+
+// adopt makes an opened engine the store's, and gives the queues the states on disk. States of memory that were not
+// committed end here. A queue whose creation or removal was answered with an error may be there or not.
+func (s *Store) adopt(o opened) {
+	s.factCount = o.facts
+	s.adoptQueues(o.queues)
 	s.engineMu.Lock()
-	s.engine = e
+	s.engine = o.e
 	s.engineMu.Unlock()
 	for _, q := range s.listQueues() {
 		q.nudge()
 	}
-	return nil
 }
 
-// adopt gives the queues the states on disk. A queue whose creation or removal was answered with an error may be there
-// or not.
-func (s *Store) adopt(e *engine, found map[string]foundQueue) error {
-	count, err := loadFactCount(e)
-	if err != nil {
-		return err
-	}
-	s.factCount = count
+func (s *Store) adoptQueues(found map[string]foundQueue) {
 	s.queuesMu.Lock()
 	defer s.queuesMu.Unlock()
 	for name, f := range found {
@@ -124,5 +134,4 @@ func (s *Store) adopt(e *engine, found map[string]foundQueue) error {
 			delete(s.queues, name)
 		}
 	}
-	return nil
 }

@@ -65,9 +65,11 @@ func (s *Store) open() error {
 	if s.lock, err = pebble.LockDirectory(s.dir, s.opts.FS); err != nil {
 		return err
 	}
-	if err := s.reopen(); err != nil {
-		return errors.Join(err, s.lock.Close())
+	o := s.load()
+	if o.err != nil {
+		return errors.Join(o.err, s.lock.Close())
 	}
+	s.adopt(o)
 	return nil
 }
 
