@@ -105,6 +105,7 @@ func (d *Downstream) Publish(ctx context.Context, pub *wire.Map, path []string) 
 				return wire.PublishReply{}, err
 			}
 			unsure = true
+			sleep(ctx, publishPause, nil)
 		case err != nil, reply.ErrName == "AuthenticationError":
 			if reread {
 				return wire.PublishReply{}, errors.Join(fmt.Errorf("the local master refuses the key of %s: %s", d.cfg.User, reply.Err), err)
@@ -122,8 +123,10 @@ func (d *Downstream) Publish(ctx context.Context, pub *wire.Map, path []string) 
 	}
 }
 
-// publishTry is how long one try waits for the local master's answer.
-const publishTry = 5 * time.Second
+const (
+	publishTry   = 5 * time.Second // how long one try waits for the local master's answer
+	publishPause = 50 * time.Millisecond
+)
 
 func (d *Downstream) publish(ctx context.Context, pub *wire.Map, path []string, key string) (wire.PublishReply, error) {
 	req := localRequest(pub, key, d.cfg)

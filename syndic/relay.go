@@ -32,13 +32,20 @@ func trailing(to uint64) int { return bits.TrailingZeros64(to) }
 func (s *Syndic) publication(ctx context.Context, from *Upstream, pub publication) {
 	err := s.relayDown(ctx, from, &pub)
 	switch {
-	case err == nil, errors.Is(err, errComesRound):
+	case err == nil:
+	case errors.Is(err, errComesRound):
+		if pub.missed {
+			from.missed.Add(-1) // another way brought it
+		}
 	case ctx.Err() != nil:
 		from.log.Warn("Publication not handed down, the syndic stops", "jid", pub.jid)
 		return // the cursor stays: the journal brings it again
 	default:
 		from.failures.Add(1)
 		s.lost.Add(1)
+		if pub.missed {
+			from.unrecovered.Add(1)
+		}
 		s.limited.Log(ctx, slog.LevelError, "Publication not handed down", "upstream", from.to.Entry, "jid", pub.jid, "err", err)
 		fun, _ := pub.load.Get("fun")
 		tgt, _ := pub.load.Get("tgt")
