@@ -28,9 +28,9 @@ const backgroundWait = 60 * time.Second
 // daemonFlags are the options that salt-master and salt-syndic have in common
 // (spec: config-and-daemons §5).
 type daemonFlags struct {
-	configDir, user, pidFile          string
-	logLevel, logFile, logFileLevel   string
-	background, disableKeepalive, ver bool
+	configDir, user, pidFile        string
+	logLevel, logFile, logFileLevel string
+	background, disableKeepalive    bool
 }
 
 func (f *daemonFlags) register(cmd *cobra.Command, defaultPID string) {

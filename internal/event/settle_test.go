@@ -67,4 +67,3 @@ func TestSettle_endsWithItsContext(t *testing.T) {
 		t.Error("settled although nobody accepts")
 	}
 }
-
