@@ -261,6 +261,8 @@ func TestRestart_awayAndBack(t *testing.T) {
 	jid := a.publish(t, wire.PublishRequest{})
 	a.exactly(t, jid, 1)
 	returns := size(1000, 5000)
+	// The master has the return; the cut must not catch its acknowledgement on the way.
+	eventually(t, "nothing waits", func() bool { return s.Stats().Upstreams[0].WaitingReturns == 0 })
 	cut.cut()
 	s.await(t, 0, LinkAway)
 	fireReturns(t, local, jid, returns/2)
