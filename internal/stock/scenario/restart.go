@@ -14,7 +14,7 @@ func (s *single) restarts(software stock.Software) []Step {
 			if err := s.join(ctx, b); err != nil {
 				return err
 			}
-			if err := s.m1.process.Stop(stopGrace); err != nil {
+			if err := b.stop(s.m1.process); err != nil {
 				return err
 			}
 			position := s.host.bus.Len()
@@ -30,7 +30,7 @@ func (s *single) restarts(software stock.Software) []Step {
 			if err := s.join(ctx, b); err != nil {
 				return err
 			}
-			if err := s.host.master.Stop(stopGrace); err != nil {
+			if err := b.stop(s.host.master); err != nil {
 				return err
 			}
 			if err := s.host.startMaster(ctx); err != nil {

@@ -10,7 +10,7 @@ func (t *tier) syndicRestarted(ctx context.Context, b *Bench) error {
 	if err := t.start(ctx, b); err != nil {
 		return fmt.Errorf("tier not there: %w", err)
 	}
-	if err := t.low.syndic.Stop(stopGrace); err != nil {
+	if err := b.stop(t.low.syndic); err != nil {
 		return err
 	}
 	position := t.top.bus.Len()
@@ -33,7 +33,7 @@ func (t *tier) momRestarted(ctx context.Context, b *Bench) error {
 	if err := t.top.pinged(ctx, t.mom, "*", "m1", "m2"); err != nil {
 		return fmt.Errorf("before the restart: %w", err)
 	}
-	if err := t.top.master.Stop(stopGrace); err != nil {
+	if err := b.stop(t.top.master); err != nil {
 		return err
 	}
 	if err := t.top.startMaster(ctx); err != nil {
@@ -47,7 +47,7 @@ func (t *tier) masterRestarted(ctx context.Context, b *Bench) error {
 	if err := t.start(ctx, b); err != nil {
 		return fmt.Errorf("tier not there: %w", err)
 	}
-	if err := t.low.master.Stop(stopGrace); err != nil {
+	if err := b.stop(t.low.master); err != nil {
 		return err
 	}
 	if err := t.low.startMaster(ctx); err != nil {
