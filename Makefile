@@ -53,7 +53,8 @@ test: deps ## vet and every test with the race detector, and pki with its pure G
 
 check: lint test ## what has to be clean before a change lands
 
-check-long: check fuzz interop ## check, plus every fuzz target and the stock releases
+check-long: check fuzz interop ## check, plus the long forms of tests, every fuzz target and the stock releases
+	SALTERN_LONG=1 $(GO) test -count=1 -timeout 60m ./...
 
 lint: deps $(GOFUMPT) $(STATICCHECK) ## format, vet, static check
 	@unformatted=$$(git ls-files -co --exclude-standard '*.go' | xargs -r $(GOFUMPT) -l); \

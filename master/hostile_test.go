@@ -28,7 +28,7 @@ import (
 const residentSlack = 128 << 20
 
 // longEnv asks for 100,000 connects instead of 5,000.
-const longEnv = "SALTERN_LONG_TESTS"
+const longEnv = "SALTERN_LONG"
 
 // attack is what one hostile client does with one connection to a port of the master. It must end by itself; whatever
 // the master does to the connection is fine.
