@@ -30,7 +30,7 @@ const backgroundWait = 60 * time.Second
 type daemonFlags struct {
 	configDir, user, pidFile        string
 	logLevel, logFile, logFileLevel string
-	background, disableKeepalive    bool
+	background                      bool
 }
 
 func (f *daemonFlags) register(cmd *cobra.Command, defaultPID string) {
@@ -38,7 +38,6 @@ func (f *daemonFlags) register(cmd *cobra.Command, defaultPID string) {
 	fs.StringVarP(&f.configDir, "config-dir", "c", "", "directory of the configuration (default /etc/salt)")
 	fs.StringVarP(&f.user, "user", "u", "", "run as this user")
 	fs.BoolVarP(&f.background, "daemon", "d", false, "run in the background; returns when the daemon serves")
-	fs.BoolVar(&f.disableKeepalive, "disable-keepalive", false, "accepted; there is no keepalive parent to disable")
 	fs.StringVar(&f.pidFile, "pid-file", "", "file with the process id (default "+defaultPID+")")
 	fs.StringVarP(&f.logLevel, "log-level", "l", "", "console log level: "+strings.Join(logfmt.LevelNames(), ", "))
 	fs.StringVar(&f.logFile, "log-file", "", "log file")
@@ -172,24 +171,17 @@ func live(cmd *cobra.Command, s service, d daemon, log *slog.Logger, sink *logfm
 		},
 	})
 	defer signals.Close()
-	go func() {
-		select {
-		case <-signals.Context().Done():
-			return
-		case <-d.Ready():
-		}
-		if err := errors.Join(lifecycle.Notify("READY=1"), ready()); err != nil {
-			log.Warn("Readiness not announced", "err", err)
-		}
-	}()
+	// What accompanies the daemon ends with it, however it ends: a failure must not leave a process that
+	// still feeds its watchdog.
+	beside, end := context.WithCancel(signals.Context())
+	var companions sync.WaitGroup
+	companions.Go(func() { announce(beside, d, log, ready) })
+	companions.Go(func() { watch(beside, d, log) })
 	hideStatus := showStatus(s.status, d, log)
-	watched := watch(signals.Context(), d, log)
 	err := d.Run(signals.Context())
+	end()
+	companions.Wait()
 	hideStatus() // after the end, so that a drain can be watched
-	watched()
-	if nerr := lifecycle.Notify("STOPPING=1"); nerr != nil {
-		log.Debug("Service manager not told", "err", nerr)
-	}
 	if err != nil {
 		log.Error("Ended by a failure", "err", err)
 		return &cliargs.ExitError{Code: exitCode(err), Text: err.Error()}
@@ -216,24 +208,35 @@ func exitCode(err error) int {
 	return lifecycle.ExitGeneric
 }
 
-// watch feeds the service manager's watchdog while a daemon that can prove it is alive serves. The
-// result waits for the feeder to end.
-func watch(ctx context.Context, d daemon, log *slog.Logger) (wait func()) {
+// announce tells the service manager and the parent of -d when the daemon serves, and the manager when it stops.
+func announce(ctx context.Context, d daemon, log *slog.Logger, ready func() error) {
+	select {
+	case <-ctx.Done():
+		return
+	case <-d.Ready():
+	}
+	if err := errors.Join(lifecycle.Notify("READY=1"), ready()); err != nil {
+		log.Warn("Readiness not announced", "err", err)
+	}
+	<-ctx.Done()
+	if err := lifecycle.Notify("STOPPING=1"); err != nil {
+		log.Debug("Service manager not told", "err", err)
+	}
+}
+
+// watch feeds the service manager's watchdog while a daemon that can prove it is alive serves.
+func watch(ctx context.Context, d daemon, log *slog.Logger) {
 	prover, ok := d.(interface{ Alive(context.Context) error })
 	if !ok {
-		return func() {}
+		return
 	}
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		select {
-		case <-ctx.Done():
-			return
-		case <-d.Ready():
-		}
-		err := lifecycle.Watchdog(ctx, prover.Alive, func(err error) { log.Error("Watchdog not fed", "err", err) })
-		if err != nil {
-			log.Error("Watchdog not served", "err", err)
-		}
-	})
-	return wg.Wait
+	select {
+	case <-ctx.Done():
+		return
+	case <-d.Ready():
+	}
+	err := lifecycle.Watchdog(ctx, prover.Alive, func(err error) { log.Error("Watchdog not fed", "err", err) })
+	if err != nil {
+		log.Error("Watchdog not served", "err", err)
+	}
 }
