@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -133,6 +134,22 @@ func TestSessions_ids(t *testing.T) {
 		if _, _, ok := s.Lookup(id); ok {
 			t.Errorf("Lookup(%q) finds something", id)
 		}
+	}
+}
+
+// TestSessions_list: a write under way is no session, and somebody who prunes sessions must not see it.
+func TestSessions_list(t *testing.T) {
+	s := openSessions(t, time.Hour)
+	for _, id := range []string{"m1", ".hidden"} {
+		if _, err := s.Cipher(id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(t, os.WriteFile(filepath.Join(s.dir, tempPrefix+"0123456789abcdef"), []byte("half"), 0o600))
+	ids, err := s.IDs()
+	must(t, err)
+	if slices.Sort(ids); !slices.Equal(ids, []string{".hidden", "m1"}) {
+		t.Errorf("IDs = %q", ids)
 	}
 }
 
