@@ -53,7 +53,9 @@ func (m *Master) signIn(r *request, load []byte) {
 	}
 	m.logDecision(&req, decision)
 	m.fireAuth(&req, decision)
+	m.identity.RLock()
 	body, err := m.authReply(r.level, &req, decision, key, enc, sig)
+	m.identity.RUnlock()
 	if err != nil {
 		m.stats.failed.Add(1)
 		m.limited.Error("Sign-in failed", "minion", printable(req.ID), "err", err)
@@ -217,12 +219,15 @@ func (m *Master) authReply(level wire.Level, req *wire.AuthRequest, d authDecisi
 		}
 	} else {
 		ret := authRet(d.Verdict)
+		if d.Verdict == authPending && m.cfg.Load().PendingReply == "full" {
+			ret = authRet(authFull) // the key waits as ever; its minion need not
+		}
 		if level < 2 {
 			return wire.AppendAuthPlain(nil, ret), nil
 		}
 		load = wire.AppendAuthRet(nil, ret, nonce)
 	}
-	signature, err := m.masterKeys.Master.Sign(sig, load)
+	signature, err := m.masterKeys.Load().Master.Sign(sig, load)
 	if err != nil {
 		return nil, fmt.Errorf("sign the reply: %w", err)
 	}
@@ -253,9 +258,9 @@ func (m *Master) authAcceptLoad(req *wire.AuthRequest, key *pki.PublicKey, enc p
 		return nil, fmt.Errorf("session key: %w", err)
 	}
 	accept := wire.AuthAccept{
-		PubKey: m.masterKeys.Master.Public().Clean(), PublishPort: m.announced, Sig: epoch.Sig, Nonce: nonce,
+		PubKey: m.masterKeys.Load().Master.Public().Clean(), PublishPort: m.announced, Sig: epoch.Sig, Nonce: nonce,
 	}
-	if accept.PubSig, err = m.masterKeys.PubKeySignature(sig); err != nil {
+	if accept.PubSig, err = m.masterKeys.Load().PubKeySignature(sig); err != nil {
 		return nil, fmt.Errorf("signature of the master key: %w", err)
 	}
 	var challenge []byte // auth_mode 2: the token that goes back with the key
@@ -264,7 +269,7 @@ func (m *Master) authAcceptLoad(req *wire.AuthRequest, key *pki.PublicKey, enc p
 	if len(req.Token) > 0 {
 		// A token that does not decrypt was made for another master key. Stock answers without a
 		// token, and the minion then says so in its log; so do we.
-		plain, err := m.masterKeys.Master.Decrypt(enc, req.Token)
+		plain, err := m.masterKeys.Load().Master.Decrypt(enc, req.Token)
 		switch {
 		case err == nil && m.cfg.Load().AuthMode >= 2:
 			challenge = plain
@@ -278,7 +283,7 @@ func (m *Master) authAcceptLoad(req *wire.AuthRequest, key *pki.PublicKey, enc p
 		// The token rides behind the key, and the block covers both: one private operation per sign-in.
 		secret += "_|-" + string(challenge)
 		sum := sha256.Sum256([]byte(secret))
-		if accept.Sig, err = m.masterKeys.Master.SignX931(hex.AppendEncode(nil, sum[:])); err != nil {
+		if accept.Sig, err = m.masterKeys.Load().Master.SignX931(hex.AppendEncode(nil, sum[:])); err != nil {
 			return nil, fmt.Errorf("sign the AES key: %w", err)
 		}
 	}

@@ -37,6 +37,7 @@ func (m *Master) minionEvent(r *request) ([]byte, error) {
 	load.Delete("tok")
 	load.Delete("nonce")
 	m.fire(tag, load)
+	m.noteStart(r.id, tag)
 	if tag == "_salt_error" {
 		m.limited.Error("Minion reports an error", "minion", r.id)
 	}

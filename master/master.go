@@ -27,7 +27,8 @@ type Master struct {
 	now     func() time.Time
 
 	keys       *pki.DirStore
-	masterKeys *pki.MasterKeys
+	masterKeys atomic.Pointer[pki.MasterKeys] // replaced by a rotation of the master key
+	identity   sync.RWMutex                   // a sign-in reads the master and the shared key as one pair
 	shared     *pki.SharedKey
 	sessions   atomic.Pointer[pki.Sessions] // replaced when its lifetime is changed
 	autosign   atomic.Pointer[pki.Autosign]
@@ -62,7 +63,13 @@ type Master struct {
 	publisher *publisher
 	presence  *presence
 	revoked   atomic.Bool // a minion gave up its key: rotate in the next round
+	fresh     *freshener
 	stats     counters
+
+	flagged    chan struct{} // holds one note that a rotation flag is there
+	probe      func(context.Context) error
+	stuck      func()
+	lastResort atomic.Pointer[time.Timer]
 
 	ready    chan struct{}
 	reloaded chan struct{} // holds one note that the configuration changed
@@ -83,13 +90,21 @@ type Options struct {
 	Cores      int
 	Now        func() time.Time // default time.Now
 	MaxPending int              // keys waiting for acceptance that strangers can make; default 50,000
+	// Stuck ends the process. It is called when a master that does not answer itself (saltern_watchdog) does not end
+	// in good order either; nil: nothing is done then.
+	Stuck func()
+	// Probe replaces Alive as what the watchdog asks; nil: Alive.
+	Probe func(context.Context) error
 }
 
 // New opens stores, makes missing keys and binds every socket: when it returns without an error,
 // the ports are taken and a client that connects will be served once Run is called. Nothing is left
 // open when it fails.
 func New(cfg *config.Master, log *slog.Logger, opts Options) (*Master, error) {
-	m := &Master{log: log, limited: newLimitedLog(log), now: opts.Now, ready: make(chan struct{}), reloaded: make(chan struct{}, 1)}
+	m := &Master{log: log, limited: newLimitedLog(log), now: opts.Now, ready: make(chan struct{}), reloaded: make(chan struct{}, 1), flagged: make(chan struct{}, 1), fresh: newFreshener(), stuck: opts.Stuck, probe: opts.Probe}
+	if m.probe == nil {
+		m.probe = m.Alive
+	}
 	if m.now == nil {
 		m.now = time.Now
 	}
@@ -109,9 +124,9 @@ func New(cfg *config.Master, log *slog.Logger, opts Options) (*Master, error) {
 // Ready is closed when requests are being served.
 func (m *Master) Ready() <-chan struct{} { return m.ready }
 
-// Run serves until ctx ends or a part fails. Stopping goes from the outside in: no new requests,
-// requests in flight are answered (saltern_drain_timeout), publications are flushed, the event bus
-// closes, the stores close last. It returns nil after an orderly stop.
+// Run serves until ctx ends or a part fails. Stopping goes from the outside in: publications
+// under way are sent and the publish port closes, no new requests, requests in flight are answered
+// (saltern_drain_timeout), the event bus closes, the stores close last. It returns nil after an orderly stop.
 func (m *Master) Run(ctx context.Context) error {
 	err := errors.New("Run was called before")
 	m.runOnce.Do(func() { err = m.run(ctx) })
@@ -125,7 +140,7 @@ func (m *Master) run(ctx context.Context) error {
 	defer stopBack()
 
 	var fronts, backs sync.WaitGroup
-	failures := make(chan error, 6) // one per part
+	failures := make(chan error, 9) // one per part
 	start := func(wg *sync.WaitGroup, ctx context.Context, name string, run func(context.Context) error) {
 		wg.Go(func() {
 			if err := run(ctx); err != nil && !errors.Is(err, context.Canceled) {
@@ -135,10 +150,13 @@ func (m *Master) run(ctx context.Context) error {
 		})
 	}
 	start(&backs, back, "event bus", m.events.Run)
-	start(&backs, back, "publish socket", m.pubs.Run)
+	start(&fronts, front, "publish socket", m.servePublications)
 	start(&backs, back, "end times", m.ends.run)
 	start(&fronts, front, "request socket", m.reqs.Run)
 	start(&fronts, front, "maintenance", m.maintain)
+	start(&fronts, front, "rotation flag", m.watchDropfile)
+	start(&fronts, front, "refresh", m.freshen)
+	start(&fronts, front, "watchdog", m.watchdog)
 	start(&fronts, front, "job cache", m.watchStore)
 	close(m.ready)
 	cfg := m.cfg.Load()
@@ -153,8 +171,28 @@ func (m *Master) run(ctx context.Context) error {
 	for err := range failures {
 		errs = append(errs, err)
 	}
+	if last := m.lastResort.Load(); last != nil {
+		defer last.Stop()
+	}
 	return errors.Join(append(errs, m.close())...)
 }
+
+// servePublications keeps the publish port open until ctx ends and closes it then at once, before the requests are
+// drained: to minions with several masters that is the sign to leave (spec: multi-master §4.4). What was numbered
+// before is still sent; a publish request that comes later is refused.
+func (m *Master) servePublications(ctx context.Context) error {
+	open, shut := context.WithCancel(context.WithoutCancel(ctx))
+	defer shut()
+	stop := context.AfterFunc(ctx, func() {
+		m.publisher.stop(lastPublications)
+		shut()
+	})
+	defer stop()
+	return m.pubs.Run(open)
+}
+
+// lastPublications is how long publications under way may hold the publish port open.
+const lastPublications = time.Second
 
 // watchStore ends the master when its job cache died: what cannot be stored must not be
 // acknowledged, and a restart is the only repair.
@@ -201,6 +239,9 @@ func (m *Master) Reload(cfg *config.Master) (needRestart []string) {
 	select {
 	case m.reloaded <- struct{}{}:
 	default: // the last one is not read yet
+	}
+	if err := m.reloadMasterKeys(next); err != nil {
+		m.log.Error("Master key not reloaded", "err", err)
 	}
 	if sessionLife(old) != sessionLife(next) {
 		if err := m.wireSessions(next); err != nil {

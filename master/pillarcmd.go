@@ -90,7 +90,7 @@ func (m *Master) sealPrivate(r *request, key *pki.PublicKey, value []byte) ([]by
 	}
 	if r.level >= 2 {
 		data := wire.PrivateData{Key: sealedKey, Pillar: value, Nonce: r.nonce}.Append(nil)
-		signature, err := m.masterKeys.Master.Sign(sig, data)
+		signature, err := m.masterKeys.Load().Master.Sign(sig, data)
 		if err != nil {
 			return nil, fmt.Errorf("sign the reply: %w", err)
 		}

@@ -3,8 +3,10 @@ package master
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/saltern-io/saltern/internal/wire"
 	"github.com/saltern-io/saltern/pki"
@@ -21,7 +23,11 @@ type publisher struct {
 	moved  sync.Cond // the line got shorter, or closed changed
 	line   []*turn   // numbered and not yet sent, in order
 	closed bool      // exclusive waits: nobody is numbered
+	ended  bool      // nobody is numbered any more
 }
+
+// errStopping refuses a publication while the master stops.
+var errStopping = errors.New("the master is stopping")
 
 // turn is the place of one publication in the line.
 type turn struct {
@@ -39,8 +45,11 @@ func newPublisher() *publisher {
 func (p *publisher) number(shared *pki.SharedKey) (*turn, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for p.closed {
+	for p.closed && !p.ended {
 		p.moved.Wait()
+	}
+	if p.ended {
+		return nil, errStopping
 	}
 	epoch, serial, err := shared.Next()
 	if err != nil {
@@ -76,6 +85,25 @@ func (p *publisher) position(shared *pki.SharedKey) (*pki.KeyEpoch, uint64) {
 		return p.line[0].epoch, p.line[0].serial
 	}
 	return shared.Position()
+}
+
+// stop refuses further publications and returns when those before are sent, or after limit.
+func (p *publisher) stop(limit time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ended = true
+	p.moved.Broadcast()
+	late := false
+	timer := time.AfterFunc(limit, func() {
+		p.mu.Lock()
+		late = true
+		p.moved.Broadcast()
+		p.mu.Unlock()
+	})
+	defer timer.Stop()
+	for len(p.line) > 0 && !late {
+		p.moved.Wait()
+	}
 }
 
 // exclusive runs change when everything that was numbered is sent, and before anything else is numbered.

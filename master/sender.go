@@ -21,7 +21,7 @@ func (m *Master) envelope(value []byte, cipher *pki.Cipher) ([]byte, error) {
 		return wire.AppendPubEnvelope(nil, box, "", nil), nil
 	}
 	alg := pki.SigAlgorithm(cfg.PublishSigningAlgorithm)
-	sig, err := m.masterKeys.Master.Sign(alg, box)
+	sig, err := m.masterKeys.Load().Master.Sign(alg, box)
 	if err != nil {
 		return nil, fmt.Errorf("sign: %w", err)
 	}

@@ -242,4 +242,5 @@ var classLimits = [...]struct {
 	classMinions: {20_000, 256 << 20},
 	classAuth:    {20_000, 64 << 20},
 	classControl: {1000, 128 << 20},
+	classPing:    {10_000, 16 << 20},
 }

@@ -48,15 +48,13 @@ func (m *Master) wireKeys(cfg *config.Master) error {
 	if m.keys, err = pki.OpenDirStore(cfg.PKIDir, pki.DirOptions{}); err != nil {
 		return fmt.Errorf("open the key store: %w", err)
 	}
-	m.masterKeys, err = pki.LoadMasterKeys(pki.MasterKeyOptions{
-		PKIDir: cfg.PKIDir, ID: strings.TrimSuffix(cfg.ID, "_master"), KeySize: cfg.KeySize, KeyPass: []byte(cfg.KeyPass),
-		SignPubKey: cfg.MasterSignPubKey, SignKeyName: cfg.MasterSignKeyName, SignKeyPass: []byte(cfg.SigningKeyPass),
-		UsePubKeySignature: cfg.MasterUsePubKeySignature, PubKeySignatureFile: cfg.MasterPubKeySignature,
-	})
+	keys, err := pki.LoadMasterKeys(masterKeyOptions(cfg))
 	if err != nil {
 		return fmt.Errorf("load the master keys: %w", err)
 	}
-	m.shared, err = pki.OpenSharedKey(filepath.Join(cfg.CacheDir, "saltern", "aes"), m.masterKeys.Master.SignX931, pki.SharedKeyOptions{Now: m.now})
+	m.masterKeys.Store(keys)
+	sign := func(digest []byte) ([]byte, error) { return m.masterKeys.Load().Master.SignX931(digest) }
+	m.shared, err = pki.OpenSharedKey(filepath.Join(cfg.CacheDir, "saltern", "aes"), sign, pki.SharedKeyOptions{Now: m.now})
 	if err != nil {
 		return fmt.Errorf("open the shared key: %w", err)
 	}
@@ -70,6 +68,14 @@ func (m *Master) wireKeys(cfg *config.Master) error {
 	m.presence = newPresence()
 	m.local, err = openLocalKeys(cfg.CacheDir, cfg.User)
 	return err
+}
+
+func masterKeyOptions(cfg *config.Master) pki.MasterKeyOptions {
+	return pki.MasterKeyOptions{
+		PKIDir: cfg.PKIDir, ID: strings.TrimSuffix(cfg.ID, "_master"), KeySize: cfg.KeySize, KeyPass: []byte(cfg.KeyPass),
+		SignPubKey: cfg.MasterSignPubKey, SignKeyName: cfg.MasterSignKeyName, SignKeyPass: []byte(cfg.SigningKeyPass),
+		UsePubKeySignature: cfg.MasterUsePubKeySignature, PubKeySignatureFile: cfg.MasterPubKeySignature,
+	}
 }
 
 // wireSessions opens the session keys. The files are the truth, so that opening them again, with
@@ -156,7 +162,8 @@ func (m *Master) wireBus(cfg *config.Master) error {
 const (
 	classMinions = iota // encrypted requests: returns, events, pillar, files
 	classAuth
-	classControl // other clear requests: publish, ping
+	classControl // other clear requests: publish
+	classPing    // liveness: what a failback minion and the watchdog ask with; waits for nothing
 )
 
 // classify looks at the envelope only: it runs on the socket's goroutine.
@@ -176,8 +183,11 @@ func classify(body []byte) int {
 		return classControl
 	}
 	cmd, _ := wire.Field(load, "cmd")
-	if name, _ := wire.Bytes(cmd); string(name) == wire.CmdAuth {
+	switch name, _ := wire.Bytes(cmd); string(name) {
+	case wire.CmdAuth:
 		return classAuth
+	case wire.CmdPing:
+		return classPing
 	}
 	return classControl
 }
@@ -204,6 +214,7 @@ func (m *Master) wireSockets(cfg *config.Master) error {
 			// A sign-in that finds no room is told "bad load" at once: the minion waits and comes again.
 			classAuth:    {Name: "auth", Queue: classLimits[classAuth].Requests, QueueBytes: classLimits[classAuth].Bytes, Workers: cores + authAhead, Full: transport.Answer, Answer: wire.BadLoad},
 			classControl: {Name: "control", Queue: classLimits[classControl].Requests, QueueBytes: classLimits[classControl].Bytes, Workers: 2 * cores, Full: transport.Answer, Answer: wire.PayloadException},
+			classPing:    {Name: "ping", Queue: classLimits[classPing].Requests, QueueBytes: classLimits[classPing].Bytes, Workers: 1, Full: transport.Answer, Answer: wire.PayloadException},
 		},
 		Classify: classify, Handle: m.handle,
 		Malformed: wire.BadLoadMap, Exception: wire.PayloadException, Shutdown: wire.BadLoad,
@@ -234,9 +245,17 @@ func portOf(endpoint string) (int, error) {
 	return strconv.Atoi(port)
 }
 
+// keepaliveIdle is the silence after which a peer is probed, unless the option says otherwise: a minion that
+// moved to another master over a dead link shall not be counted here for long (spec: multi-master §4.4).
+const keepaliveIdle = 60 * time.Second
+
 func keepalive(cfg *config.Master) transport.KeepaliveOptions {
+	idle := time.Duration(cfg.TCPKeepaliveIdle) * time.Second
+	if !cfg.Raw.Has("tcp_keepalive_idle") {
+		idle = keepaliveIdle
+	}
 	return transport.KeepaliveOptions{
-		Off: !cfg.TCPKeepalive, Idle: time.Duration(cfg.TCPKeepaliveIdle) * time.Second,
+		Off: !cfg.TCPKeepalive, Idle: idle,
 		Interval: time.Duration(cfg.TCPKeepaliveIntvl) * time.Second, Count: cfg.TCPKeepaliveCnt,
 	}
 }

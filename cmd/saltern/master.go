@@ -2,6 +2,7 @@ package main
 
 import (
 	"log/slog"
+	"os"
 	"path/filepath"
 	"runtime"
 
@@ -9,6 +10,7 @@ import (
 
 	"github.com/saltern-io/saltern/internal/cliargs"
 	"github.com/saltern-io/saltern/internal/config"
+	"github.com/saltern-io/saltern/internal/lifecycle"
 	"github.com/saltern-io/saltern/internal/logfmt"
 	"github.com/saltern-io/saltern/internal/status"
 	"github.com/saltern-io/saltern/master"
@@ -37,7 +39,9 @@ func newMasterCommand() *cobra.Command {
 			status:  status.Config{Socket: filepath.Join(cfg.SockDir, status.MasterSocket), MetricsAddress: cfg.MetricsAddress},
 			start: func(log *slog.Logger) (daemon, error) {
 				report.Log(log)
-				return master.New(cfg, log, master.Options{Cores: spareScheduler()})
+				return master.New(cfg, log, master.Options{
+					Cores: spareScheduler(), Stuck: func() { os.Exit(lifecycle.ExitGeneric) },
+				})
 			},
 			reload: func(d daemon, log *slog.Logger, sink *logfmt.Sink) {
 				reloadMaster(d.(*master.Master), options, log, sink)

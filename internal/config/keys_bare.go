@@ -79,5 +79,8 @@ var salternOptions = []Option{
 	{Name: "saltern_outbox_max", Type: Int, Default: "1000000", Verdict: Honoured, About: "most returns and events that wait for one upstream of a syndic"},
 	{Name: "saltern_outbox_max_bytes", Type: Int, Default: "1073741824", Verdict: Honoured, About: "the same in bytes"},
 	{Name: "saltern_outbox_max_age", Type: Float, Default: "604800", Verdict: Honoured, Unit: Seconds, About: "how long they wait at most"},
+	{Name: "saltern_pending_reply", Type: Str, Default: "pending", Verdict: Honoured, Reload: Live, About: "what a minion hears whose key waits for acceptance: pending, as stock, or full, with which a minion with other masters tries the next one"},
+	{Name: "saltern_refresh_on_start", Type: Bool, Default: "true", Verdict: Honoured, Reload: Live, About: "have a minion that starts and of which nothing is cached here send its grains and pillar request (saltutil.refresh_pillar)"},
+	{Name: "saltern_watchdog", Type: Float, Default: "60", Verdict: Honoured, Unit: Seconds, About: "a master that does not answer its own pings for so long closes its ports and ends, so that minions with other masters leave; 0 is off"},
 	{Name: "saltern_jobcache_dir", Type: Str, Default: "''", Verdict: Honoured, Path: UnderRoot, About: "job store; default cachedir/saltern/jobs"},
 }

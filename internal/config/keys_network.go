@@ -12,7 +12,7 @@ var networkOptions = []Option{
 	{Name: "zmq_filtering", Type: Bool, Default: "false", Verdict: Honoured, About: "publish list and syndic jobs to per-minion topics; changes the first frame"},
 	{Name: "zmq_monitor", Type: Any, Default: "false", Verdict: Accepted, About: "log socket monitor events"},
 	{Name: "tcp_keepalive", Type: Bool, Default: "true", Verdict: Honoured, About: "socket keepalive on/off"},
-	{Name: "tcp_keepalive_idle", Type: Float, Default: "300", Verdict: Honoured, About: "seconds; -1 OS default"},
+	{Name: "tcp_keepalive_idle", Type: Float, Default: "300", Verdict: Honoured, About: "seconds; -1 OS default; the master takes 60 unless the option is set"},
 	{Name: "tcp_keepalive_cnt", Type: Float, Default: "-1", Verdict: Honoured, About: "probes; -1 OS default"},
 	{Name: "tcp_keepalive_intvl", Type: Float, Default: "-1", Verdict: Honoured, About: "seconds; -1 OS default"},
 	{Name: "tcp_master_pub_port", Type: Int, Default: "4512", Verdict: Honoured, About: "event bus PUB port when ipc_mode: tcp"},

@@ -176,6 +176,9 @@ type Master struct {
 	JournalMax      int           `salt:"saltern_journal_max"`     // their number; 0 = none
 	ReplayFirst     time.Duration `salt:"saltern_replay_first"`    // how old the publications of a first contact may be
 	SyndicSeen      time.Duration `salt:"saltern_syndic_seen"`     // how long a silent syndic's inventory is believed
+	PendingReply    string        `salt:"saltern_pending_reply"`   // pending or full
+	RefreshOnStart  bool          `salt:"saltern_refresh_on_start"`
+	Watchdog        time.Duration `salt:"saltern_watchdog"` // 0 = off
 
 	// Raw is every option as the files gave it, merged, with file and line per value; options that no
 	// file names are absent.

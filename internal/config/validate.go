@@ -36,6 +36,7 @@ func (m *Master) Validate() error {
 	oneOf("ipc_mode", m.IPCMode, "ipc", "tcp")
 	oneOf("saltern_event_bus_framing", m.EventBusFraming, "auto", "bare", "length")
 	oneOf("log_format", m.LogFormat, "salt", "json")
+	oneOf("saltern_pending_reply", m.PendingReply, "pending", "full")
 	oneOf("hash_type", m.HashType, "md5", "sha1", "sha224", "sha256", "sha384", "sha512")
 	oneOf("serial", m.rawText("serial", "msgpack"), "msgpack")
 	oneOf("cache", m.rawText("cache", "localfs"), "localfs")

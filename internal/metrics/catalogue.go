@@ -2,8 +2,8 @@ package metrics
 
 // Labels that several metrics share.
 var (
-	queueLabel    = Label{Name: "queue", Values: []string{"minions", "auth", "control", "publish", "jobcache", "events", "outbox", "downstream"}}
-	poolLabel     = Label{Name: "pool", Values: []string{"minions", "auth", "control"}}
+	queueLabel    = Label{Name: "queue", Values: []string{"minions", "auth", "control", "ping", "publish", "jobcache", "events", "outbox", "downstream"}}
+	poolLabel     = Label{Name: "pool", Values: []string{"minions", "auth", "control", "ping"}}
 	upstreamLabel = Label{Name: "upstream", From: "`syndic_master`; absent for what belongs to no upstream", Max: 64}
 	socketLabel   = Label{Name: "socket", Values: []string{"request", "publish"}}
 )

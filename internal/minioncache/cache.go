@@ -54,6 +54,16 @@ func (c *Cache) Data(id string) (grains, pillar *wire.Map, ok bool, err error) {
 	return m.Map("grains"), m.Map("pillar"), true, nil
 }
 
+// Has reports whether grains and pillar of one minion are stored, without reading them.
+func (c *Cache) Has(id string) bool {
+	path, err := c.path(id, "data.p")
+	if err != nil {
+		return false
+	}
+	info, err := os.Stat(path)
+	return err == nil && info.Size() > 0
+}
+
 // Mine returns the mine record of one minion, nil when there is none.
 func (c *Cache) Mine(id string) (*wire.Map, error) { return c.read(id, "mine.p") }
 
