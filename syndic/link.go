@@ -13,6 +13,10 @@ import (
 // errPortMoved ends serve when a new sign-in announced another publish port.
 var errPortMoved = errors.New("the publish port has moved")
 
+// heartbeat is how often the publisher is asked for a sign of life, and how long it has for one: a firewall that forgets
+// a connection tells nobody, and a subscriber has nothing to send. libzmq answers since 4.2, whatever the socket.
+const heartbeat = 10 * time.Second
+
 // serve subscribes and runs until the link has to be made anew.
 func (u *Upstream) serve(ctx context.Context, creds *credentials) error {
 	topics := [][]byte(nil)
@@ -20,8 +24,10 @@ func (u *Upstream) serve(ctx context.Context, creds *credentials) error {
 		topics = [][]byte{[]byte("broadcast"), []byte("syndic")}
 	}
 	port := u.publishPort(creds)
+	opts := u.options()
+	opts.HeartbeatIvl = u.heartbeat
 	sub, err := transport.NewSubscriber(transport.SubscriberConfig{
-		Context: u.zctx, Endpoint: transport.Endpoint(u.to.Host, port), Options: u.options(), Topics: topics, Log: u.log,
+		Context: u.zctx, Endpoint: transport.Endpoint(u.to.Host, port), Options: opts, Topics: topics, Log: u.log,
 	})
 	if err != nil {
 		return err

@@ -98,7 +98,7 @@ func New(cfg *config.Syndic, log *slog.Logger) (*Syndic, error) {
 			questions: make(chan position, 1), answers: make(chan reply, 1), losses: make(chan loss, maxLosses),
 			seq:      sequencer{marks: [2]position{cursor}},
 			listSeq:  uint64(time.Now().UnixMilli()),
-			retryMin: 100 * time.Millisecond, retryMax: 2 * time.Second,
+			retryMin: 100 * time.Millisecond, retryMax: 2 * time.Second, heartbeat: heartbeat,
 		})
 	}
 	return s, nil

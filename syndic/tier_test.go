@@ -3,7 +3,6 @@ package syndic
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -13,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/saltern-io/saltern/internal/badlink"
 	"github.com/saltern-io/saltern/internal/config"
 	"github.com/saltern-io/saltern/internal/event"
 	"github.com/saltern-io/saltern/internal/swarm"
@@ -28,12 +28,18 @@ const patience = 30 * time.Second
 // eventually polls a condition.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(patience)
+	eventuallyWithin(t, patience, what, ok)
+}
+
+// eventuallyWithin is eventually with a patience of its own.
+func eventuallyWithin(t testing.TB, limit time.Duration, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(limit)
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	for !ok() {
 		if time.Now().After(deadline) {
-			t.Fatalf("not within %v: %s", patience, what)
+			t.Fatalf("not within %v: %s", limit, what)
 		}
 		<-tick.C
 	}
@@ -329,91 +335,24 @@ func (r *running) await(t testing.TB, i int, want LinkState) {
 	eventually(t, "link is "+want.String(), func() bool { return r.Stats().Upstreams[i].State == want })
 }
 
-// wireTap is a TCP relay that can be cut and healed.
-type wireTap struct {
-	net.Listener
-	target string
-
-	mu    sync.Mutex
-	down  bool
-	conns map[net.Conn]bool
-	wg    sync.WaitGroup
-}
+// wireTap is a line that can be cut and healed, and made bad.
+type wireTap struct{ *badlink.Relay }
 
 func tap(t testing.TB, host string, port int) *wireTap {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	r, err := badlink.Listen(net.JoinHostPort(host, itoa(port)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &wireTap{Listener: l, target: net.JoinHostPort(host, itoa(port)), conns: map[net.Conn]bool{}}
-	w.wg.Go(w.accept)
-	t.Cleanup(func() { l.Close(); w.cut(); w.wg.Wait() })
-	return w
+	t.Cleanup(func() { must(t, r.Close()) })
+	return &wireTap{r}
 }
 
-func (w *wireTap) port() int { return w.Addr().(*net.TCPAddr).Port }
-
-func (w *wireTap) accept() {
-	for {
-		in, err := w.Accept()
-		if err != nil {
-			return
-		}
-		w.wg.Go(func() { w.relay(in) })
-	}
-}
-
-func (w *wireTap) relay(in net.Conn) {
-	defer in.Close()
-	out, err := net.Dial("tcp", w.target)
-	if err != nil {
-		return
-	}
-	defer out.Close()
-	if !w.hold(in, out) {
-		return
-	}
-	done := make(chan struct{}, 2)
-	for _, pair := range [][2]net.Conn{{in, out}, {out, in}} {
-		w.wg.Go(func() {
-			_, _ = io.Copy(pair[0], pair[1]) // ends with either connection
-			pair[0].Close()
-			pair[1].Close()
-			done <- struct{}{}
-		})
-	}
-	<-done
-	w.mu.Lock()
-	delete(w.conns, in)
-	delete(w.conns, out)
-	w.mu.Unlock()
-}
-
-func (w *wireTap) hold(conns ...net.Conn) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, c := range conns {
-		w.conns[c] = true
-	}
-	return !w.down
-}
+func (w *wireTap) port() int { return w.Port() }
 
 // cut ends every connection, and every new one at once, until heal.
-func (w *wireTap) cut() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.down = true
-	for c := range w.conns {
-		c.Close()
-	}
-}
-
-func (w *wireTap) heal() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.down = false
-}
+func (w *wireTap) cut()  { w.Reset() }
+func (w *wireTap) heal() { w.Heal() }
 
 // newEvent is an event with little in it.
 func newEvent(t testing.TB, tag string) event.Event {

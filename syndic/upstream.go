@@ -86,6 +86,7 @@ type Upstream struct {
 	revived chan struct{}   // one token: the connection came back, do not wait longer
 
 	retryMin, retryMax time.Duration // between two tries of a batch
+	heartbeat          time.Duration // how often the subscription is tested
 
 	sent, forwarded, publications, replayed, failures atomic.Int64
 	missed, recovered, unrecovered                    atomic.Int64 // publications
