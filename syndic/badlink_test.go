@@ -43,8 +43,8 @@ func startBadTierOver(t testing.TB, minions int, link func(testing.TB, *top) (cu
 	})
 	tier.a.ping(t, minions)
 	tier.b.ping(t, minions)
-	before := sw.Stats().ReturnsSent
-	tier.executed = func() int { return int(sw.Stats().ReturnsSent - before) }
+	before := executions(sw)
+	tier.executed = func() int { return int(executions(sw) - before) }
 	return tier
 }
 

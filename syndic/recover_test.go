@@ -78,7 +78,7 @@ func TestRecover_cutAroundPublications(t *testing.T) {
 	s := run(t, testConfig(t, local, up, b.up()))
 	a.ping(t, minions)
 	b.ping(t, minions)
-	before := sw.Stats().ReturnsSent
+	before := executions(sw)
 	jobs := 0
 	for range size(4, 50) {
 		cut.cut()
@@ -95,7 +95,7 @@ func TestRecover_cutAroundPublications(t *testing.T) {
 		}
 		jobs += 5
 	}
-	if n := sw.Stats().ReturnsSent - before; n != uint64(jobs*minions) {
+	if n := executions(sw) - before; n != uint64(jobs*minions) {
 		t.Errorf("%d executions of %d jobs by %d minions", n, jobs, minions)
 	}
 	u := s.Stats().Upstreams[0]
@@ -114,7 +114,7 @@ func TestRecover_flapping(t *testing.T) {
 	s := run(t, testConfig(t, local, up, b.up()))
 	a.ping(t, minions)
 	b.ping(t, minions)
-	before := sw.Stats().ReturnsSent
+	before := executions(sw)
 	jids := map[*top][]string{}
 	for i := range jobs {
 		for _, m := range []*top{a, b} {
@@ -133,7 +133,7 @@ func TestRecover_flapping(t *testing.T) {
 			m.exactly(t, jid, minions)
 		}
 	}
-	if n := sw.Stats().ReturnsSent - before; n != uint64(2*jobs*minions) {
+	if n := executions(sw) - before; n != uint64(2*jobs*minions) {
 		t.Errorf("%d executions, want %d", n, 2*jobs*minions)
 	}
 	s.balanced(t)
@@ -206,16 +206,16 @@ func TestFindJob(t *testing.T) {
 	mom.ping(t, 3)
 	jid := mom.publish(t, wire.PublishRequest{Tgt: "m[01]", TgtType: "glob", Fun: "test.ping"})
 	mom.exactly(t, jid, 2)
-	before := sw.Stats().ReturnsSent
+	before := executions(sw)
 	ask := func(ids ...any) string {
 		return mom.publish(t, wire.PublishRequest{Tgt: ids, TgtType: "list", Fun: findJob, Arg: []any{jid}})
 	}
 	mom.exactly(t, ask("m0", "m1"), 2)
-	if n := sw.Stats().ReturnsSent - before; n != 0 {
+	if n := executions(sw) - before; n != 0 {
 		t.Errorf("%d minions were asked", n)
 	}
 	mom.exactly(t, ask("m0", "m1", "m2"), 3)
-	if n := sw.Stats().ReturnsSent - before; n != 1 {
+	if n := executions(sw) - before; n != 1 {
 		t.Errorf("%d minions were asked", n)
 	}
 	if n := s.Stats().Spared; n != 4 {

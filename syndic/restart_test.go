@@ -216,7 +216,7 @@ func TestRestart_manyJobs(t *testing.T) {
 	for _, m := range tops {
 		m.ping(t, minions)
 	}
-	before := sw.Stats().ReturnsSent
+	before := executions(sw)
 	jids := map[*top][]string{}
 	publish := func(n int) {
 		for range n {
@@ -242,7 +242,7 @@ func TestRestart_manyJobs(t *testing.T) {
 			}
 		}
 	}
-	if n := sw.Stats().ReturnsSent - before; n != uint64(moms*(jobs+5)*minions) {
+	if n := executions(sw) - before; n != uint64(moms*(jobs+5)*minions) {
 		t.Errorf("%d executions, want %d", n, moms*(jobs+5)*minions)
 	}
 	s.balanced(t)

@@ -253,8 +253,18 @@ func runSwarm(t testing.TB, m *top, n int) *swarm.Swarm {
 // runSwarmAs is runSwarm with names of its own.
 func runSwarmAs(t testing.TB, m *top, prefix string, n int) *swarm.Swarm {
 	t.Helper()
+	return runSwarmUnder(t, prefix, n, m)
+}
+
+// runSwarmUnder runs minions that each belong to all of the masters.
+func runSwarmUnder(t testing.TB, prefix string, n int, masters ...*top) *swarm.Swarm {
+	t.Helper()
+	var to []swarm.Master
+	for _, m := range masters {
+		to = append(to, swarm.Master{Host: m.Host, RetPort: m.RetPort})
+	}
 	s, err := swarm.New(swarm.Config{
-		N: n, IDPrefix: prefix, Masters: []swarm.Master{{Host: m.Host, RetPort: m.RetPort}}, Keys: testKeys()[2:],
+		N: n, IDPrefix: prefix, Masters: to, Hot: true, Keys: testKeys()[2:],
 		Reconnect: 50 * time.Millisecond, ReconnectMax: 100 * time.Millisecond, AcceptanceWait: 100 * time.Millisecond,
 	})
 	if err != nil {

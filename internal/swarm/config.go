@@ -46,6 +46,7 @@ type Master struct {
 // Config is what a swarm is. The zero value of a field means its default.
 type Config struct {
 	Masters []Master // at least one; minion i belongs to Masters[i % len]
+	Hot     bool     // every minion belongs to all Masters at once, as with a stock list of masters
 
 	N          int    // number of minions, 1 … MaxMinions
 	FirstIndex int    // number of the first one, so that several processes can share a fleet

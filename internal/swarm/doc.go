@@ -15,6 +15,9 @@
 // Differences from a stock minion: the target is evaluated for glob, list and pcre only; commands are not run
 // (cmd.run answers with a text); pub_sig is ignored; a lost request connection is made anew at the next request.
 //
+// A minion runs a job once: the last 100 are remembered, over all its masters when it has several (Config.Hot), and the
+// return goes to the master that the job came from first (spec: multi-master §2).
+//
 // Threading: an idle minion is two goroutines (subscription, request connection); a job is one more for as long as it
 // lasts, at most 32 to a minion, beyond which the minion stops reading. Swarm.Run owns them all and waits for them. An
 // idle minion costs about 17 kB of resident memory with both connections.

@@ -165,10 +165,7 @@ func execFindJob(_ context.Context, c call) (any, string, error) {
 	if !ok {
 		return nil, "jid is missing", nil
 	}
-	m := c.minion
-	m.runMu.Lock()
-	pub := m.running[fmt.Sprint(jid)]
-	m.runMu.Unlock()
+	pub := c.minion.body.runs(fmt.Sprint(jid))
 	record := wire.NewMap()
 	if pub == nil {
 		return record, "", nil

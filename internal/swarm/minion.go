@@ -14,7 +14,7 @@ import (
 // subscription, and the master's per-subscriber queue decides.
 const maxRunning = 32
 
-// minion is one simulated minion. Its own goroutine runs the life cycle and then reads the
+// minion is one simulated minion, or what of it belongs to one of its masters. Its own goroutine runs the life cycle and then reads the
 // subscription; each job gets a goroutine for as long as it lasts.
 //
 //	sign in ─► subscribe ─► start sequence ─► ready: publication ─► job ─► return
@@ -23,6 +23,7 @@ const maxRunning = 32
 //	   └──── does not decrypt (re-auth) ────────┘
 type minion struct {
 	swarm    *Swarm
+	body     *body // shared by the connections of one minion to several masters
 	index    int
 	id       string
 	identity *identity
@@ -39,9 +40,6 @@ type minion struct {
 	// The subscription goroutine's own: serial of the last publication accepted under shared.
 	shared *sharedKey
 	serial uint64
-
-	runMu   sync.Mutex
-	running map[string]*publication // by jid, for saltutil.find_job; nil while idle
 }
 
 // run is the life of the minion; it ends with ctx or when the master refuses the key, at the start or at
@@ -53,7 +51,10 @@ func (m *minion) run(ctx context.Context) {
 	if err := m.live(ctx); errors.Is(err, ErrRefused) || errors.Is(context.Cause(ctx), ErrRefused) {
 		m.end(ErrRefused)
 		m.swarm.cfg.Log.Warn("Master refuses the minion's key", "minion", m.id)
-		m.swarm.counters.ended.add(1)
+		if m.body.refuse() {
+			m.swarm.counters.ended.add(1)
+		}
+		m.swarm.counters.lost.add(1)
 	}
 }
 
@@ -137,8 +138,8 @@ func (m *minion) subscribed(ctx context.Context, started *bool) error {
 		}
 		*started = true
 	}
-	s.counters.ready.add(1)
-	defer s.counters.ready.add(-1)
+	s.counters.ready.add(m.body.leg(1))
+	defer func() { s.counters.ready.add(m.body.leg(-1)) }()
 	for {
 		frames, err := conn.ReadMessage()
 		if err != nil {

@@ -107,7 +107,7 @@ func (s *Swarm) newPublication(load *wire.Map, now time.Time) (*publication, err
 			return nil, fmt.Errorf("%w: no %s", errPubMalformed, key)
 		}
 	}
-	pub := &publication{load: load, jid: load.Str("jid"), targets: make([]uint64, (len(s.minions)+63)/64), firstSeen: now}
+	pub := &publication{load: load, jid: load.Str("jid"), targets: make([]uint64, (len(s.ids)+63)/64), firstSeen: now}
 	switch serial, _ := load.Get("serial"); v := serial.(type) {
 	case int64:
 		pub.serial, pub.hasSerial = uint64(max(v, 0)), true
@@ -211,6 +211,10 @@ func (m *minion) accepted(ctx context.Context, pub *publication, now time.Time) 
 		return nil
 	}
 	c.targeted.Add(1)
+	if !m.body.first(pub.job) {
+		c.repeated.Add(1)
+		return nil
+	}
 	if m.muted {
 		c.muted.Add(1)
 		return nil

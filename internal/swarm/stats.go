@@ -20,7 +20,7 @@ type Latency struct {
 // Stats is a snapshot of the swarm's counters since New.
 type Stats struct {
 	Minions int `json:"minions"`
-	Ready   int `json:"ready"` // signed in, subscribed, start sequence done
+	Ready   int `json:"ready"` // signed in, subscribed, start sequence done, at each of its masters
 	Peak    int `json:"ready_peak"`
 	Pending int `json:"pending"` // waiting for their key to be accepted
 	Ended   int `json:"ended"`   // refused for good, as a stock minion that exits with code 77
@@ -38,6 +38,7 @@ type Stats struct {
 	OtherTopic         uint64 `json:"publications_topic"`   // topic frame of somebody else
 	Untargetable       uint64 `json:"publications_no_kind"` // target kind a swarm cannot evaluate
 	Targeted           uint64 `json:"targeted"`
+	Repeated           uint64 `json:"targeted_again"` // of them not run: among the last 100 jobs of the minion
 
 	ReturnsSent    uint64 `json:"returns_sent"`  // first tries
 	ReturnsAcked   uint64 `json:"returns_acked"` // answered by the master
@@ -54,10 +55,11 @@ type Stats struct {
 type counters struct {
 	pending, ended gauge
 	ready          gauge
+	lost           gauge // connections to a master that ended for good
 
 	signIns, signInFailures, reauths                                     atomic.Uint64
 	connects, disconnects                                                atomic.Uint64
-	publications, publicationsFailed, replayed, otherTopic, untargetable atomic.Uint64
+	publications, publicationsFailed, replayed, repeated, otherTopic, untargetable atomic.Uint64
 	targeted, returnsSent, returnsAcked, returnsDropped, muted, retries  atomic.Uint64
 
 	signIn, publication, ret histogram
@@ -67,12 +69,12 @@ type counters struct {
 func (s *Swarm) Stats() Stats {
 	c := &s.counters
 	return Stats{
-		Minions: len(s.minions), Ready: c.ready.value(), Peak: c.ready.peak(), Pending: c.pending.value(), Ended: c.ended.value(),
+		Minions: len(s.ids), Ready: c.ready.value(), Peak: c.ready.peak(), Pending: c.pending.value(), Ended: c.ended.value(),
 		SignIns: c.signIns.Load(), SignInFailures: c.signInFailures.Load(), Reauths: c.reauths.Load(),
 		Connects: c.connects.Load(), Disconnects: c.disconnects.Load(),
 		Publications: c.publications.Load(), PublicationsFailed: c.publicationsFailed.Load(),
 		Replayed: c.replayed.Load(), OtherTopic: c.otherTopic.Load(), Untargetable: c.untargetable.Load(),
-		Targeted: c.targeted.Load(), ReturnsSent: c.returnsSent.Load(), ReturnsAcked: c.returnsAcked.Load(),
+		Targeted: c.targeted.Load(), Repeated: c.repeated.Load(), ReturnsSent: c.returnsSent.Load(), ReturnsAcked: c.returnsAcked.Load(),
 		ReturnsDropped: c.returnsDropped.Load(), Muted: c.muted.Load(), Retries: c.retries.Load(),
 		SignIn: c.signIn.summary(), Publication: c.publication.summary(), Return: c.ret.summary(),
 	}
@@ -129,7 +131,7 @@ func (s *Swarm) WaitReady(ctx context.Context, n int) error {
 		if ready >= n {
 			return nil
 		}
-		if len(s.minions)-ended < n {
+		if len(s.ids)-ended < n {
 			return fmt.Errorf("%d of %d minions ready, %d refused: %w", ready, n, ended, ErrRefused)
 		}
 		select {

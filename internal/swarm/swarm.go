@@ -19,7 +19,7 @@ const dialParallel = 100
 // called from any goroutine at any time.
 type Swarm struct {
 	cfg      Config
-	minions  []*minion
+	minions  []*minion // one per minion and master that it belongs to
 	ids      []string
 	counters counters
 	jobs     jobBook
@@ -48,18 +48,25 @@ func New(cfg Config) (*Swarm, error) {
 		masters[i] = &masterState{addr: net.JoinHostPort(m.Host, strconv.Itoa(m.RetPort)), host: m.Host, publishPort: m.PublishPort}
 	}
 	dials := newGate(dialParallel)
-	s.minions = make([]*minion, cfg.N)
 	s.ids = make([]string, cfg.N)
-	for i := range s.minions {
+	for i := range s.ids {
 		s.ids[i] = fmt.Sprintf(cfg.IDTemplate, cfg.FirstIndex+i)
-		s.minions[i] = s.newMinion(i, identities[i%len(identities)], masters[i%len(masters)], dials)
+		own := masters
+		if !cfg.Hot {
+			own = masters[i%len(masters):][:1]
+		}
+		b := &body{legs: len(own)}
+		for _, m := range own {
+			s.minions = append(s.minions, s.newMinion(i, b, identities[i%len(identities)], m, dials))
+		}
 	}
 	return s, nil
 }
 
-func (s *Swarm) newMinion(i int, identity *identity, master *masterState, dials gate) *minion {
+func (s *Swarm) newMinion(i int, b *body, identity *identity, master *masterState, dials gate) *minion {
 	m := &minion{
 		swarm:    s,
+		body:     b,
 		index:    i,
 		id:       s.ids[i],
 		identity: identity,
@@ -99,11 +106,11 @@ func (s *Swarm) Run(ctx context.Context) error {
 		s.wg.Go(func() { m.run(ctx) })
 	}
 	for {
-		ended, changed := s.counters.ended.watch()
-		if ended == len(s.minions) {
+		lost, changed := s.counters.lost.watch()
+		if lost == len(s.minions) {
 			cancel(ErrRefused)
 			s.wg.Wait()
-			return fmt.Errorf("all %d minions: %w", ended, ErrRefused)
+			return fmt.Errorf("all %d minions: %w", len(s.ids), ErrRefused)
 		}
 		select {
 		case <-changed:

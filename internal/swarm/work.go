@@ -14,12 +14,12 @@ const stampLayout = "2006-01-02T15:04:05.000000"
 // work runs one job and returns its result.
 func (m *minion) work(ctx context.Context, pub *publication) {
 	s, c := m.swarm, &m.swarm.counters
-	m.setRunning(pub, true)
+	m.body.setRunning(pub, true)
 	out, err := m.execute(ctx, pub)
 	if err == nil && s.cfg.ReturnJitter > 0 {
 		err = sleep(ctx, rand.N(s.cfg.ReturnJitter+1))
 	}
-	m.setRunning(pub, false)
+	m.body.setRunning(pub, false)
 	if err != nil {
 		return // ctx ended
 	}
@@ -52,22 +52,6 @@ func (m *minion) work(ctx context.Context, pub *publication) {
 	})
 	if s.cfg.OnReturn != nil {
 		s.cfg.OnReturn(pub.jid, m.index)
-	}
-}
-
-func (m *minion) setRunning(pub *publication, on bool) {
-	m.runMu.Lock()
-	defer m.runMu.Unlock()
-	if on {
-		if m.running == nil {
-			m.running = make(map[string]*publication, 1)
-		}
-		m.running[pub.jid] = pub
-		return
-	}
-	delete(m.running, pub.jid)
-	if len(m.running) == 0 {
-		m.running = nil // idle minions cost nothing
 	}
 }
 

@@ -70,6 +70,7 @@ func (o *options) flags(cmd *cobra.Command) {
 	f, c := cmd.Flags(), &o.cfg
 	f.StringVarP(&o.configFile, "config", "c", "", "file with options, YAML, JSON or TOML")
 	f.StringArrayVarP(&o.masters, "master", "m", nil, "master to sign in to, host or host:ret_port; repeat to spread the minions (default 127.0.0.1)")
+	f.BoolVar(&c.Hot, "hot", false, "every minion signs in to every --master, as with a list of masters")
 	f.IntVar(&o.retPort, "ret-port", swarm.DefaultRetPort, "request port where --master names none")
 	f.IntVar(&o.publishPort, "publish-port", 0, "publish port (default: what the master says)")
 	f.IntVarP(&c.N, "minions", "n", 10, "number of minions")
@@ -105,7 +106,11 @@ func (o *options) run(cmd *cobra.Command) error {
 	if err := errors.Join(o.settle(cmd), o.complete(cmd)); err != nil {
 		return err
 	}
-	if err := checkDescriptors(o.cfg.N); err != nil {
+	connections := o.cfg.N
+	if o.cfg.Hot {
+		connections *= len(o.cfg.Masters)
+	}
+	if err := checkDescriptors(connections); err != nil {
 		return err
 	}
 	s, err := swarm.New(o.cfg)
