@@ -51,6 +51,11 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return cliargs.ExitOK
 	}
 	word := args[1]
+	if word == "key" {
+		if p, ok := keyToolNamed(args[2:]); ok {
+			return cliargs.Execute(p.make(), args[3:])
+		}
+	}
 	if word == "--version" {
 		word = "version"
 	}
@@ -72,6 +77,9 @@ func usage(w io.Writer) {
 			about += " (also as " + p.stock + ")"
 		}
 		fmt.Fprintf(w, "  %-9s %s\n", p.word, about)
+	}
+	for _, p := range keyTools {
+		fmt.Fprintf(w, "  key %-5s %s\n", p.word, p.about)
 	}
 	fmt.Fprintf(w, "\nsaltern COMMAND --help tells the options.\n")
 }

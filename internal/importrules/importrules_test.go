@@ -39,13 +39,15 @@ var arrows = map[string][]string{
 
 // toRankZero are the internal packages that may use rank 0.
 var toRankZero = map[string][]string{
-	"client": {"pki", "transport"},
-	"runner": {"jobcache"},
-	"wheel":  {"pki"},
-	"broker": {"transport"},
-	"swarm":  {"pki"},
-	"bench":  {"pki"},
-	"relay":  {"transport"},
+	"client":    {"pki", "transport"},
+	"runner":    {"jobcache"},
+	"wheel":     {"pki"},
+	"broker":    {"transport"},
+	"keyrotate": {"pki"},
+	"keyshare":  {"pki"},
+	"swarm":     {"pki"},
+	"bench":     {"pki"},
+	"relay":     {"transport"},
 }
 
 func rank(pkg string) int {
