@@ -18,11 +18,11 @@ import (
 // Bounds of one bus frame and of what a Bus remembers; the harness's masters are small and short-lived.
 const (
 	maxFrame  = 16 << 20
-	maxEvents = 50000
+	maxEvents = 300000
 )
 
 // Bus reads the event bus of a master, stock or saltern, and remembers every event since it was dialled.
-// When more than 50,000 events were seen, it stops reading with an error rather than forget any.
+// When more than 300,000 events were seen, it stops reading with an error rather than forget any.
 type Bus struct {
 	conn net.Conn
 	done chan struct{}

@@ -24,7 +24,8 @@ var ports struct {
 // ErrNoPort is returned when no free port was found.
 var ErrNoPort = errors.New("no free port")
 
-// FreePort returns a TCP port free on the loopback address host and never returned before by this process.
+// FreePort returns a TCP port free on the loopback address host and never returned before by this process. An empty
+// host means every address of the machine.
 func FreePort(host string) (int, error) {
 	ports.Lock()
 	defer ports.Unlock()

@@ -18,6 +18,7 @@ const (
 	Command Role = "salt"
 	Key     Role = "salt-key"
 	Runner  Role = "salt-run"
+	Swarm   Role = "swarm" // simulated minions; saltern alone has them
 )
 
 // ErrRole is returned for a program which the software does not have.
@@ -42,6 +43,7 @@ type Saltern struct {
 
 var salternCommands = map[Role]string{
 	Master: "master", Syndic: "syndic", Key: "key", Command: "salt", Runner: "run",
+	Swarm: "swarm",
 }
 
 // NewSaltern checks that path is an executable file and makes it absolute.
