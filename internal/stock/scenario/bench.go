@@ -20,6 +20,7 @@ const (
 	settleTimeout  = 120 * time.Second // a tier until it works again
 	stopGrace      = 60 * time.Second  // a daemon after SIGTERM: stock ones take up to 10 s each on an idle core
 	eventTimeout   = 60 * time.Second  // an event that is due
+	stepTimeout    = 10 * time.Minute  // one cell of the matrix, its daemons included when it is the first of its group
 )
 
 // Bench owns the processes, sockets and files of one group.
@@ -31,6 +32,18 @@ type Bench struct {
 	processes []*stock.Process
 	mayHang   map[*stock.Process]bool // stock daemons, see stop
 	buses     []*stock.Bus
+	links     []*stock.Link
+
+	figure string // of the step that runs
+	notes  []string
+}
+
+// measured keeps a short figure for the step's cell of the matrix.
+func (b *Bench) measured(format string, args ...any) { b.figure = fmt.Sprintf(format, args...) }
+
+// note keeps a sentence that is printed below the matrix.
+func (b *Bench) note(format string, args ...any) {
+	b.notes = append(b.notes, fmt.Sprintf(format, args...))
 }
 
 // start runs a daemon with its log at <dir>/<name>.log; the log of an earlier run of the name is continued.
@@ -91,6 +104,16 @@ func (b *Bench) dial(ctx context.Context, path string) (*stock.Bus, error) {
 	return bus, nil
 }
 
+// link opens a forwarder from one address to another.
+func (b *Bench) link(listen, target string) (*stock.Link, error) {
+	link, err := stock.OpenLink(listen, target)
+	if err != nil {
+		return nil, err
+	}
+	b.links = append(b.links, link)
+	return link, nil
+}
+
 // Close kills what still runs. Nothing is said to the daemons: stopping well is tested by its own steps.
 func (b *Bench) Close() error {
 	var faults []error
@@ -100,6 +123,9 @@ func (b *Bench) Close() error {
 	}
 	for _, process := range b.processes {
 		faults = append(faults, process.Kill())
+	}
+	for _, link := range b.links {
+		faults = append(faults, link.Close())
 	}
 	return errors.Join(faults...)
 }

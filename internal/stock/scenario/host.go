@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/saltern-io/saltern/internal/stock"
@@ -25,7 +26,10 @@ type host struct {
 	masterSoftware stock.Software
 	syndicSoftware stock.Software
 	master, syndic *stock.Process
+	swarm          *stock.Process // nil: no simulated minions
 	bus            *stock.Bus
+	tally          tally
+	listening      time.Time // when both ports took connections after the last start
 }
 
 // hostOptions say what is special about a host's master.
@@ -35,6 +39,11 @@ type hostOptions struct {
 	above  *host    // master of masters; nil: none
 	syndic stock.Software
 	sid    string // the syndic's id
+
+	publish, request int      // ports; 0: free ones
+	through          []string // addresses that lead to masters of masters, instead of above; with its ports
+	aboveRequest     int
+	abovePublish     int
 }
 
 func newHost(b *Bench, name, address string, opts hostOptions) (*host, error) {
@@ -46,16 +55,23 @@ func newHost(b *Bench, name, address string, opts hostOptions) (*host, error) {
 		bench: b, name: name, address: address, masterSoftware: opts.master, syndicSoftware: opts.syndic,
 		root: filepath.Join(dir, "r"), configDir: filepath.Join(dir, "c"),
 	}
+	h.publish, h.request = opts.publish, opts.request
 	for _, port := range []*int{&h.publish, &h.request} {
+		if *port != 0 {
+			continue
+		}
 		if *port, err = stock.FreePort(address); err != nil {
 			return nil, err
 		}
 	}
+	if above := opts.above; above != nil {
+		opts.through, opts.aboveRequest, opts.abovePublish = []string{above.address}, above.request, above.publish
+	}
 	extra := append([]string(nil), opts.extra...)
-	if opts.above != nil {
-		extra = append(extra, "syndic_master: "+opts.above.address,
-			fmt.Sprintf("syndic_master_port: %d", opts.above.request))
-		err = stock.MinionConfig{Root: h.root, ID: opts.sid, PublishPort: opts.above.publish}.Write(h.configDir)
+	if len(opts.through) > 0 {
+		extra = append(extra, "syndic_master: ["+strings.Join(opts.through, ", ")+"]",
+			fmt.Sprintf("syndic_master_port: %d", opts.aboveRequest))
+		err = stock.MinionConfig{Root: h.root, ID: opts.sid, PublishPort: opts.abovePublish}.Write(h.configDir)
 		if err != nil {
 			return nil, err
 		}
@@ -73,12 +89,16 @@ func (h *host) startMaster(ctx context.Context) error {
 		return err
 	}
 	sockets := stock.SockDir(h.root)
+	h.listening = time.Time{}
 	return stock.Poll(ctx, h.master.Name+" ready", startTimeout, func() error {
 		if err := running(h.master); err != nil {
 			return err
 		}
-		if err := h.answers(ctx); err != nil {
-			return err
+		if h.listening.IsZero() {
+			if err := h.answers(ctx); err != nil {
+				return err
+			}
+			h.listening = time.Now()
 		}
 		if _, err := os.Stat(filepath.Join(sockets, "publish_pull.ipc")); err != nil {
 			return err

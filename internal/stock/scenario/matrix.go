@@ -25,10 +25,14 @@ func WriteMatrix(w io.Writer, releases []string, cells []Cell) (failures int, er
 		at[place{cell.Scenario, cell.Release}] = cell
 	}
 	var text strings.Builder
+	cellWidth := 8
+	for _, cell := range cells {
+		cellWidth = max(cellWidth, len(cell.word()))
+	}
 	line := func(first string, rest []string) {
 		row := fmt.Sprintf("%-*s", width, first)
 		for _, word := range rest {
-			row += fmt.Sprintf("  %-8s", word)
+			row += fmt.Sprintf("  %-*s", cellWidth, word)
 		}
 		fmt.Fprintln(&text, strings.TrimRight(row, " "))
 	}
@@ -38,11 +42,12 @@ func WriteMatrix(w io.Writer, releases []string, cells []Cell) (failures int, er
 		for i, release := range releases {
 			cell, ran := at[place{scenario, release}]
 			if words[i] = "-"; ran {
-				words[i] = cell.Outcome.String()
+				words[i] = cell.word()
 			}
 		}
 		line(scenario, words)
 	}
+	writeNotes(&text, cells)
 	counts := make(map[Outcome]int)
 	for _, cell := range cells {
 		counts[cell.Outcome]++
@@ -53,4 +58,26 @@ func WriteMatrix(w io.Writer, releases []string, cells []Cell) (failures int, er
 	fmt.Fprintf(&text, "\n%d ok, %d failed, %d not applicable\n", counts[OK], counts[Failed], counts[NotApplicable])
 	_, err = io.WriteString(w, text.String())
 	return counts[Failed], err
+}
+
+// word is what the matrix says of a cell: the outcome, and what was measured.
+func (c Cell) word() string {
+	if c.Figure == "" {
+		return c.Outcome.String()
+	}
+	return c.Outcome.String() + " " + c.Figure
+}
+
+// writeNotes prints what the steps measured, one line each.
+func writeNotes(text *strings.Builder, cells []Cell) {
+	said := false
+	for _, cell := range cells {
+		for _, note := range cell.Notes {
+			if !said {
+				text.WriteByte('\n')
+			}
+			said = true
+			fmt.Fprintf(text, "%s %s: %s\n", cell.Release, cell.Scenario, note)
+		}
+	}
 }

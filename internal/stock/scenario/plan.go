@@ -7,7 +7,11 @@ import "regexp"
 func Catalogue(c *Column) []Group {
 	groups := []Group{baselineGroup(c), salternGroup(c)}
 	groups = append(groups, tierGroups(c)...)
-	return append(groups, levelGroups(c)...)
+	groups = append(groups, levelGroups(c)...)
+	groups = append(groups, linkGroups(c)...)
+	groups = append(groups, originGroups(c)...)
+	groups = append(groups, faninGroups(c)...)
+	return append(groups, compareGroups(c)...)
 }
 
 // choose keeps the steps whose full name matches, and those they want.

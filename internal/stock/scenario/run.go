@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime/debug"
 	"strconv"
 	"sync"
 	"time"
@@ -26,6 +27,7 @@ type Options struct {
 	Match    *regexp.Regexp // scenarios to run, by full name
 	Dir      string         // short directory for everything written; see stock.MasterConfig
 	Parallel int            // columns at a time, at least 1
+	Long     bool           // the sizes of the promises instead of the short ones
 	Progress func(Cell)     // called after every cell, one at a time; nil: not called
 	Trace    io.Writer      // commands with their output; nil: nowhere
 }
@@ -54,7 +56,7 @@ func Run(ctx context.Context, opts Options) ([]Cell, error) {
 	for i, salt := range opts.Salts {
 		column := &Column{
 			Salt: salt, All: opts.All, Saltern: opts.Saltern, Dir: filepath.Join(opts.Dir, strconv.Itoa(i)),
-			answers: make(map[string]Answer),
+			answers: make(map[string]Answer), Long: opts.Long,
 		}
 		slots <- struct{}{}
 		workers.Go(func() {
@@ -63,6 +65,11 @@ func Run(ctx context.Context, opts Options) ([]Cell, error) {
 		})
 	}
 	workers.Wait()
+	if n, err := stock.Sweep(opts.Dir); err != nil {
+		faults = append(faults, err)
+	} else if n > 0 {
+		fmt.Fprintf(opts.Trace, "killed %d processes that had left their group\n", n)
+	}
 	var cells []Cell
 	for _, column := range results {
 		cells = append(cells, column...)
@@ -104,12 +111,33 @@ func (b *Bench) cell(ctx context.Context, group Group, step Step) Cell {
 	}
 	fmt.Fprintf(b.Trace, "== %s %s (%s)\n", cell.Release, cell.Scenario, b.Dir)
 	begun := time.Now()
-	err := step.Run(ctx, b)
-	cell.Took = time.Since(begun)
+	b.figure, b.notes = "", nil
+	err := b.limited(ctx, step)
+	cell.Took, cell.Figure, cell.Notes = time.Since(begun), b.figure, b.notes
 	if err != nil {
 		cell.Outcome, cell.Reason, cell.Detail = Failed, err.Error(), b.Tails(tailLines)
 	}
 	return cell
+}
+
+// limited runs a step under its deadline. A panic is a failure of the step: the daemons have to be ended.
+func (b *Bench) limited(ctx context.Context, step Step) (err error) {
+	limit := step.Limit
+	if limit == 0 {
+		limit = stepTimeout
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("step: %w after %s", stock.ErrTimeout, limit))
+	defer cancel()
+	defer func() {
+		if fault := recover(); fault != nil {
+			err = fmt.Errorf("panic: %v\n%s", fault, debug.Stack())
+		}
+	}()
+	err = step.Run(ctx, b)
+	if cause := context.Cause(ctx); err != nil && cause != nil {
+		err = fmt.Errorf("%w: %w", cause, err)
+	}
+	return err
 }
 
 // lockedWriter keeps lines of parallel columns whole.

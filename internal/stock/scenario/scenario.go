@@ -14,6 +14,7 @@ type Column struct {
 	All     []*stock.Salt  // every release given, for scenarios that mix them
 	Saltern *stock.Saltern // nil: only the scenarios without saltern apply
 	Dir     string         // directory of this column's groups; short, see stock.MasterConfig
+	Long    bool           // run the sizes of the promises instead of the short ones
 
 	answers map[string]Answer // what stock Salt printed, by question name
 }
@@ -29,8 +30,9 @@ type Group struct {
 // it needs them itself.
 type Step struct {
 	Name  string
-	Skip  string   // why the step does not apply; empty: it does
-	Wants []string // full names of steps of earlier groups whose answer this one compares with
+	Skip  string        // why the step does not apply; empty: it does
+	Limit time.Duration // for the whole step; 0: stepTimeout
+	Wants []string      // full names of steps of earlier groups whose answer this one compares with
 	Run   func(ctx context.Context, bench *Bench) error
 }
 
@@ -54,8 +56,10 @@ type Cell struct {
 	Scenario string // "group/step"
 	Release  string
 	Outcome  Outcome
-	Reason   string // why it failed or does not apply
-	Detail   string // log tails; only when failed
+	Reason   string   // why it failed or does not apply
+	Detail   string   // log tails; only when failed
+	Figure   string   // what was measured, short: printed beside the outcome
+	Notes    []string // what was measured, as sentences: printed below the matrix
 	Took     time.Duration
 }
 

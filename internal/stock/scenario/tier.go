@@ -55,12 +55,7 @@ func (t *tier) steps() []Step {
 	if t.mom != stock.Software(t.column.Salt) {
 		steps = append(steps, t.asks(t.column.Salt, "test.ping"))
 	}
-	return append(steps,
-		Step{Name: "events of a job", Run: t.jobEvents},
-		Step{Name: "syndic restarted", Run: t.syndicRestarted},
-		Step{Name: "master of masters restarted", Run: t.momRestarted},
-		Step{Name: "lower master restarted", Run: t.masterRestarted, Skip: t.forgetsRootKey()},
-	)
+	return append(append(steps, Step{Name: "events of a job", Run: t.jobEvents}), t.restartSteps()...)
 }
 
 // forgetsRootKey: a stock syndic reads the lower master's root key once (spec: syndic §12).

@@ -24,7 +24,7 @@ import (
 
 type flags struct {
 	run, release, saltern string
-	keep, verbose         bool
+	keep, verbose, long   bool
 	parallel              int
 }
 
@@ -35,6 +35,7 @@ func main() {
 	flag.StringVar(&f.saltern, "saltern", "bin/saltern", "`path` of the saltern binary; empty: stock scenarios only")
 	flag.BoolVar(&f.keep, "keep", false, "keep the working directory")
 	flag.BoolVar(&f.verbose, "v", false, "print every command and what it printed")
+	flag.BoolVar(&f.long, "long", os.Getenv("SALTERN_LONG") != "", "cuts, jobs and repeats as many as promised; also by SALTERN_LONG=1")
 	flag.IntVar(&f.parallel, "parallel", 1, "`releases` run at a time")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
@@ -72,7 +73,7 @@ func run(ctx context.Context, f flags) (failures int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	opts := scenario.Options{Salts: chosen, All: all, Match: match, Parallel: f.parallel, Progress: progress}
+	opts := scenario.Options{Salts: chosen, All: all, Match: match, Parallel: f.parallel, Long: f.long, Progress: progress}
 	if f.saltern != "" {
 		if opts.Saltern, err = stock.NewSaltern(f.saltern); err != nil {
 			return 0, err
@@ -118,8 +119,15 @@ func report(w io.Writer, releases []string, cells []scenario.Cell) (int, error) 
 }
 
 func progress(cell scenario.Cell) {
-	fmt.Fprintf(os.Stderr, "%-8s %-6s %6.1fs  %s %s\n", cell.Release, cell.Outcome, cell.Took.Seconds(),
+	outcome := cell.Outcome.String()
+	if cell.Figure != "" {
+		outcome += " " + cell.Figure
+	}
+	fmt.Fprintf(os.Stderr, "%-8s %-6s %6.1fs  %s %s\n", cell.Release, outcome, cell.Took.Seconds(),
 		cell.Scenario, cell.Reason)
+	for _, note := range cell.Notes {
+		fmt.Fprintf(os.Stderr, "%-8s   %s\n", cell.Release, note)
+	}
 }
 
 // pick keeps the releases named, in the order of STOCK_SALT.

@@ -1,0 +1,103 @@
+package scenario
+
+import (
+	"strings"
+
+	"github.com/saltern-io/saltern/internal/stock"
+)
+
+// tally counts the return events on a host's bus, over the restarts of its master, and collects what a saltern
+// syndic says about publications that it will not run. It belongs to the goroutine of the bench.
+type tally struct {
+	bus     *stock.Bus
+	next    int
+	returns map[string]map[string]int // by job id and minion id
+	missed  []stock.Event             // saltern/relay/missed
+}
+
+const missedTag = "saltern/relay/missed"
+
+// read takes in what the bus has seen since the last time.
+func (t *tally) read(bus *stock.Bus) {
+	if t.returns == nil {
+		t.returns = make(map[string]map[string]int)
+	}
+	if bus != t.bus {
+		t.bus, t.next = bus, 0
+	}
+	fresh := bus.Since(t.next)
+	t.next += len(fresh)
+	for _, event := range fresh {
+		if event.Tag == missedTag {
+			t.missed = append(t.missed, event)
+		}
+		// salt/job/<jid>/ret/<id>; an id may hold a slash.
+		rest, ok := strings.CutPrefix(event.Tag, "salt/job/")
+		if !ok {
+			continue
+		}
+		jid, id, ok := strings.Cut(rest, "/ret/")
+		if !ok {
+			continue
+		}
+		if t.returns[jid] == nil {
+			t.returns[jid] = make(map[string]int)
+		}
+		t.returns[jid][id]++
+	}
+}
+
+// missing are those of ids that have not returned the job.
+func (t *tally) missing(jid string, ids []string) []string {
+	var missing []string
+	for _, id := range ids {
+		if t.returns[jid][id] == 0 {
+			missing = append(missing, id)
+		}
+	}
+	return missing
+}
+
+// extra is the number of return events of a job beyond one for each minion.
+func (t *tally) extra(jid string) int {
+	extra := 0
+	for _, n := range t.returns[jid] {
+		extra += n - 1
+	}
+	return extra
+}
+
+// reported is the number of publications of one upstream said to be missed, from position on in missed.
+func (t *tally) reported(upstream string, position int) int {
+	total := 0
+	for _, event := range t.missed[min(position, len(t.missed)):] {
+		if event.Str("upstream") != upstream {
+			continue
+		}
+		total += max(1, number(event.Value("count")))
+	}
+	return total
+}
+
+// number is a decoded integer of any width, 0 for anything else.
+func number(v any) int {
+	switch n := v.(type) {
+	case int8:
+		return int(n)
+	case int16:
+		return int(n)
+	case int32:
+		return int(n)
+	case int64:
+		return int(n)
+	case uint8:
+		return int(n)
+	case uint16:
+		return int(n)
+	case uint32:
+		return int(n)
+	case uint64:
+		return int(n)
+	}
+	return 0
+}
