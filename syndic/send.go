@@ -26,7 +26,7 @@ const (
 // acknowledged it. While a request is under way the next batch gathers by itself.
 func (u *Upstream) sendBatches(ctx context.Context) error {
 	wait := newBackoff(u.retryMin, u.retryMax)
-	limit, refusals := maxBatchItems, 0
+	pace, refusals := newPace(), 0
 	u.box.forget() // the life of the link before may have left a batch behind
 	for {
 		if !u.awaitWork(ctx) {
@@ -37,7 +37,7 @@ func (u *Upstream) sendBatches(ctx context.Context) error {
 				return err
 			}
 		}
-		b, err := u.box.take(limit)
+		b, err := u.box.take(pace.limit)
 		if err != nil {
 			u.limited.Log(ctx, slog.LevelError, "Outbox not readable", "upstream", u.to.Entry, "err", err)
 			if !sleep(ctx, u.retryMax, nil) {
@@ -48,6 +48,7 @@ func (u *Upstream) sendBatches(ctx context.Context) error {
 		if b.items == 0 {
 			continue
 		}
+		begun := time.Now()
 		err = u.request(ctx, func(p wire.Proof) ([]byte, error) { return b.load(u.ident.id, p) })
 		u.forwarded.Add(int64(b.items))
 		switch {
@@ -55,7 +56,8 @@ func (u *Upstream) sendBatches(ctx context.Context) error {
 			u.stuck.Store(0)
 			u.removed(u.box.ack())
 			wait.reset()
-			limit, refusals = min(2*limit, maxBatchItems), 0
+			pace.acknowledged(b.items, time.Since(begun))
+			refusals = 0
 			continue
 		case ctx.Err() != nil:
 			return nil
@@ -69,13 +71,13 @@ func (u *Upstream) sendBatches(ctx context.Context) error {
 			u.log.Warn("Batch not acknowledged, trying again", "items", b.items, "err", err)
 		}
 		pause := wait.delay()
+		pace.failed(b.items)
 		if ownFault(err, b) {
-			// Halve until the item that is refused stands alone.
-			if limit = max(b.items/2, 1); b.items > 1 {
+			if b.items > 1 { // until the item that is refused stands alone
 				pause = urgentLinger
 			} else if refusals++; refusals >= maxRefusals {
 				u.giveUp(&b, err)
-				limit, refusals = maxBatchItems, 0
+				refusals = 0
 			}
 		}
 		if !sleep(ctx, pause, u.revived) {
