@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/saltern-io/saltern/internal/config"
 	"github.com/saltern-io/saltern/internal/wire"
@@ -116,8 +117,10 @@ func TestTier_momRestarted(t *testing.T) {
 	} {
 		mom.restart(t, between)
 		start := "salt/syndic/syn1/start"
+		began := time.Now()
 		eventually(t, "start events", func() bool { return mom.log.count(start) == round+2 })
 		mom.ping(t, 3)
+		t.Logf("complete answer %v after the master of masters listened again", time.Since(began).Round(time.Millisecond))
 		if n := mom.log.count(start); n != round+2 {
 			t.Errorf("%d start events after %d restarts", n, round+1)
 		}
@@ -164,8 +167,10 @@ func TestTier_localRestarted(t *testing.T) {
 		}
 		waiting = mom.publish(t, wire.PublishRequest{})
 	})
+	began := time.Now()
 	eventually(t, "the waiting job is announced below", func() bool { return mom.log.count("syndic/syn1/"+waiting) == 1 })
 	mom.ping(t, 3)
+	t.Logf("complete answer %v after the local master listened again", time.Since(began).Round(time.Millisecond))
 	if st := s.Stats(); st.Lost != 0 || st.Upstreams[0].State != LinkServing {
 		t.Errorf("%+v", st)
 	}

@@ -20,42 +20,69 @@ import (
 )
 
 func newDemoCommand() *cobra.Command {
-	var keep bool
-	minions := 50
+	var keep, restarts bool
+	shape, rounds := demo.Shape{Tops: 2, Hosts: 2, PerHost: 50}, 0
 	cmd := &cobra.Command{
 		Use: "demo [options]", Short: "run a whole tier on this machine and show it working",
 		Long: "Starts two masters of masters, two mid-tier hosts (a master and a syndic each, the syndic under both\n" +
 			"masters of masters) and simulated minions under each, all on loopback in a temporary directory; asks\n" +
-			"everything from both tops, shows the answers, stops and removes it all.",
+			"everything from both tops, shows the answers, stops and removes it all.\n\n" +
+			"With --measure the same question is asked again and again, and each answer's time, the CPU time of the first\n" +
+			"top and the messages it took are printed. With --restarts daemons are restarted and killed, and it is\n" +
+			"printed how long it takes until everything answers again.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
-			if minions < 1 || minions > 2000 {
-				return cliargs.Usagef("option --minions: %d is not between 1 and 2000", minions)
+			switch {
+			case shape.PerHost < 1 || shape.PerHost > maxDemoMinions:
+				return cliargs.Usagef("option --minions: %d is not between 1 and %d", shape.PerHost, maxDemoMinions)
+			case shape.Tops < 1 || shape.Tops > demo.MaxTops:
+				return cliargs.Usagef("option --tops: %d is not between 1 and %d", shape.Tops, demo.MaxTops)
+			case shape.Hosts < 1 || shape.Hosts > demo.MaxHosts:
+				return cliargs.Usagef("option --syndics: %d is not between 1 and %d", shape.Hosts, demo.MaxHosts)
+			case rounds < 0:
+				return cliargs.Usagef("option --measure: %d is negative", rounds)
 			}
-			if err := runDemo(ctx, cmd.OutOrStdout(), minions, keep); err != nil {
+			show := showAnswers
+			switch {
+			case restarts:
+				show = showRestarts
+				shape.SwarmArgs = []string{"--recon-default", "200ms", "--recon-max", "800ms"}
+			case rounds > 0:
+				show = func(ctx context.Context, out io.Writer, tier *demo.Tier) error {
+					return measure(ctx, out, tier, rounds)
+				}
+			}
+			if err := runDemo(ctx, cmd.OutOrStdout(), shape, keep, show); err != nil {
 				return &cliargs.ExitError{Code: cliargs.ExitGeneric, Text: "demo failed: " + err.Error()}
 			}
 			return nil
 		},
 	}
-	cmd.Flags().IntVar(&minions, "minions", minions, "simulated minions under each mid-tier host")
+	cmd.Flags().IntVar(&shape.Tops, "tops", shape.Tops, "masters of masters")
+	cmd.Flags().IntVar(&shape.Hosts, "syndics", shape.Hosts, "mid-tier hosts, each a master with a syndic")
+	cmd.Flags().IntVar(&shape.PerHost, "minions", shape.PerHost, "simulated minions under each mid-tier host")
+	cmd.Flags().IntVar(&rounds, "measure", 0, "ask everything so often and print what each time cost")
+	cmd.Flags().BoolVar(&restarts, "restarts", false, "restart and kill daemons and print how long each takes to heal")
 	cmd.Flags().BoolVar(&keep, "keep", false, "keep the directory with configurations, logs and keys")
 	return cmd
 }
 
-// demoDeadline bounds the whole show.
+// maxDemoMinions is per host: two descriptors each in one process.
+const maxDemoMinions = 8000
+
+// demoDeadline bounds the whole show; large tiers get longer, for the sign-ins.
 const demoDeadline = 2 * time.Minute
 
-func runDemo(ctx context.Context, out io.Writer, minions int, keep bool) (err error) {
-	ctx, cancel := context.WithTimeout(ctx, demoDeadline)
+func runDemo(ctx context.Context, out io.Writer, shape demo.Shape, keep bool, show func(context.Context, io.Writer, *demo.Tier) error) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, demoDeadline+time.Duration(shape.PerHost*shape.Hosts)*20*time.Millisecond)
 	defer cancel()
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	tier, err := demo.NewTier(self, minions)
+	tier, err := demo.NewTier(self, shape)
 	if err != nil {
 		return err
 	}
@@ -70,6 +97,11 @@ func runDemo(ctx context.Context, out io.Writer, minions int, keep bool) (err er
 	if err := tier.Start(ctx, out); err != nil {
 		return err
 	}
+	return show(ctx, out, tier)
+}
+
+// showAnswers asks everything from every top, stops the tier and shows what is stored.
+func showAnswers(ctx context.Context, out io.Writer, tier *demo.Tier) error {
 	jobs := map[string]string{}
 	for _, mom := range tier.Tops() {
 		jid, err := askAll(ctx, out, tier, mom)

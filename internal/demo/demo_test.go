@@ -14,7 +14,7 @@ import (
 // TestNewTier_configurations: what the demo writes is what the daemons read.
 func TestNewTier_configurations(t *testing.T) {
 	shortTemp(t)
-	tier, err := NewTier("/bin/true", 3)
+	tier, err := NewTier("/bin/true", Shape{Tops: 2, Hosts: 2, PerHost: 3})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +27,7 @@ func TestNewTier_configurations(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if cfg.ID != m.Name || cfg.RetPort != m.ret || !cfg.OrderMasters || cfg.JobCacheDir != m.JobCache || !strings.HasPrefix(cfg.PKIDir, m.Config) {
+		if cfg.ID != m.Name || cfg.RetPort != m.Ret || !cfg.OrderMasters || cfg.JobCacheDir != m.JobCache || !strings.HasPrefix(cfg.PKIDir, m.Config) {
 			t.Errorf("%s: %+v", m.Name, cfg)
 		}
 	}
@@ -36,7 +36,7 @@ func TestNewTier_configurations(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if cfg.ID != m.Name || len(cfg.Upstreams) != 2 || cfg.RetPort != m.ret || filepath.Dir(cfg.PKIDir) == "" {
+		if cfg.ID != m.Name || len(cfg.Upstreams) != 2 || cfg.RetPort != m.Ret || filepath.Dir(cfg.PKIDir) == "" {
 			t.Errorf("%s: %+v", m.Name, cfg)
 		}
 	}
@@ -47,7 +47,7 @@ func TestNewTier_configurations(t *testing.T) {
 
 func TestAwait_namesTheProcessThatEnded(t *testing.T) {
 	shortTemp(t)
-	tier, err := NewTier("/bin/false", 1)
+	tier, err := NewTier("/bin/false", Shape{Tops: 1, Hosts: 1, PerHost: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,6 @@ package demo
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -20,70 +19,25 @@ type Master struct {
 	Name     string // also the name of its directory
 	Config   string // its configuration directory
 	JobCache string // where it keeps its jobs
-	ret, pub int    // ports
+	Ret, Pub int    // ports
 }
 
 // Tier is the set of processes. Make it with NewTier; Stop ends whatever was started.
 type Tier struct {
-	Dir     string
-	self    string
-	perHost int
-	tops    []*Master
-	mids    []*Master
-	procs   []*process
-}
-
-// NewTier makes the directory and writes the configurations; nothing runs yet. self is the binary.
-func NewTier(self string, minionsPerHost int) (*Tier, error) {
-	dir, err := os.MkdirTemp("", "saltern-demo-")
-	if err != nil {
-		return nil, err
-	}
-	t := &Tier{Dir: dir, self: self, perHost: minionsPerHost}
-	ports, err := freePorts(8)
-	if err != nil {
-		return nil, errors.Join(err, os.RemoveAll(dir))
-	}
-	for i, name := range []string{"mom-a", "mom-b", "mid-1", "mid-2"} {
-		m := &Master{Name: name, Config: filepath.Join(dir, name), ret: ports[2*i], pub: ports[2*i+1]}
-		m.JobCache = filepath.Join(m.Config, "var/cache/salt/master/saltern/jobs")
-		if i < 2 {
-			t.tops = append(t.tops, m)
-		} else {
-			t.mids = append(t.mids, m)
-		}
-	}
-	for _, m := range t.tops {
-		// syndic_wait is how long the client waits for syndics it has not heard of.
-		err = errors.Join(err, t.write(m, "order_masters: True\nsyndic_wait: 1\ntimeout: 10\n"), nil)
-	}
-	upstreams := make([]string, len(t.tops))
-	for i, m := range t.tops {
-		upstreams[i] = fmt.Sprintf("127.0.0.1:%d", m.ret)
-	}
-	for _, m := range t.mids {
-		err = errors.Join(err,
-			t.write(m, "auto_accept: True\nsyndic_master: ["+strings.Join(upstreams, ", ")+"]\n"),
-			os.WriteFile(filepath.Join(m.Config, "minion"), []byte("id: "+m.Name+"\nroot_dir: "+m.Config+"\nacceptance_wait_time: 1\n"), 0o600))
-	}
-	if err != nil {
-		return nil, errors.Join(err, os.RemoveAll(dir))
-	}
-	return t, nil
-}
-
-// write makes the directory and the master file of m.
-func (t *Tier) write(m *Master, more string) error {
-	if err := os.MkdirAll(m.Config, 0o700); err != nil {
-		return err
-	}
-	text := fmt.Sprintf("id: %s\nroot_dir: %s\ninterface: 127.0.0.1\nret_port: %d\npublish_port: %d\nuser: %s\nlog_level: info\n%s",
-		m.Name, m.Config, m.ret, m.pub, currentUser(), more)
-	return os.WriteFile(filepath.Join(m.Config, "master"), []byte(text), 0o600)
+	Dir       string
+	self      string
+	perHost   int
+	swarmArgs []string
+	tops      []*Master
+	mids      []*Master
+	procs     []*process
 }
 
 // Tops are the masters of masters.
 func (t *Tier) Tops() []*Master { return t.tops }
+
+// Hosts are the masters of the mid-tier hosts; the syndic beside each has its name.
+func (t *Tier) Hosts() []*Master { return t.mids }
 
 // Minions is how many minions the tier has.
 func (t *Tier) Minions() int { return t.perHost * len(t.mids) }
@@ -104,17 +58,17 @@ func (t *Tier) IDs() []string {
 // and every syndic is accepted at both tops.
 func (t *Tier) Start(ctx context.Context, out io.Writer) error {
 	for _, m := range t.tops {
-		fmt.Fprintf(out, "Starting %s: master of masters, ports %d and %d\n", m.Name, m.pub, m.ret)
+		fmt.Fprintf(out, "Starting %s: master of masters, ports %d and %d\n", m.Name, m.Pub, m.Ret)
 		if err := t.startMaster(ctx, m); err != nil {
 			return err
 		}
 	}
 	for _, m := range t.mids {
-		fmt.Fprintf(out, "Starting %s: master, ports %d and %d, and a syndic under both tops\n", m.Name, m.pub, m.ret)
+		fmt.Fprintf(out, "Starting %s: master, ports %d and %d, and a syndic under %s\n", m.Name, m.Pub, m.Ret, counted(len(t.tops), "top"))
 		if err := t.startMaster(ctx, m); err != nil {
 			return err
 		}
-		if err := t.start("syndic-"+m.Name, "syndic", "-c", m.Config); err != nil {
+		if err := t.startSyndic(m); err != nil {
 			return err
 		}
 	}
@@ -124,14 +78,16 @@ func (t *Tier) Start(ctx context.Context, out io.Writer) error {
 				return err
 			}
 		}
-		fmt.Fprintf(out, "Accepted the keys of both syndics at %s (salt-key -a)\n", top.Name)
+		fmt.Fprintf(out, "Accepted the keys of %s at %s (salt-key -a)\n", counted(len(t.mids), "syndic"), top.Name)
 	}
 	for _, m := range t.mids {
 		fmt.Fprintf(out, "Starting %d simulated minions under %s\n", t.perHost, m.Name)
 		ready := filepath.Join(m.Config, "swarm-ready")
-		err := t.start("swarm-"+m.Name, "swarm", "--master", fmt.Sprintf("127.0.0.1:%d", m.ret), "--minions", fmt.Sprint(t.perHost),
-			"--id-template", m.Name+"-%03d", "--ready-file", ready, "--progress", "never", "--stats-file", filepath.Join(m.Config, "swarm.json"))
-		if err != nil {
+		args := []string{
+			"swarm", "--master", fmt.Sprintf("127.0.0.1:%d", m.Ret), "--minions", fmt.Sprint(t.perHost),
+			"--id-template", m.Name + "-%03d", "--ready-file", ready, "--progress", "never", "--stats-file", filepath.Join(m.Config, "swarm.json"),
+		}
+		if err := t.start("swarm-"+m.Name, append(args, t.swarmArgs...)...); err != nil {
 			return err
 		}
 		if err := t.await(ctx, "minions of "+m.Name, func() bool { return exists(ready) }); err != nil {
@@ -150,11 +106,23 @@ func (t *Tier) Start(ctx context.Context, out io.Writer) error {
 	return nil
 }
 
+// counted is a number of things in words that fit.
+func counted(n int, thing string) string {
+	if n == 1 {
+		return "one " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
+func (t *Tier) startSyndic(m *Master) error {
+	return t.start("syndic-"+m.Name, "syndic", "-c", m.Config)
+}
+
 func (t *Tier) startMaster(ctx context.Context, m *Master) error {
 	if err := t.start("master-"+m.Name, "master", "-c", m.Config); err != nil {
 		return err
 	}
-	return t.await(ctx, "master "+m.Name, func() bool { return listening(m.ret) && listening(m.pub) })
+	return t.await(ctx, "master "+m.Name, func() bool { return listening(m.Ret) && listening(m.Pub) })
 }
 
 // accept waits for the key of id to come in at top, and accepts it as an operator does.

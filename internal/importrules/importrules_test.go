@@ -24,7 +24,7 @@ var arrows = map[string][]string{
 	"output":      {"wire"},
 	"access":      {"target", "wire"},
 	"cliargs":     {"config", "wire"},
-	"demo":        {"wire"},
+	"demo":        {"wire", "status"},
 	"pillar":      {"render", "target", "fileserver"},
 	"client":      {"wire", "jid", "event", "config", "target"},
 	"runner":      {"jid", "event", "client", "minioncache"},

@@ -57,10 +57,10 @@ type counters struct {
 	ready          gauge
 	lost           gauge // connections to a master that ended for good
 
-	signIns, signInFailures, reauths                                     atomic.Uint64
-	connects, disconnects                                                atomic.Uint64
+	signIns, signInFailures, reauths                                               atomic.Uint64
+	connects, disconnects                                                          atomic.Uint64
 	publications, publicationsFailed, replayed, repeated, otherTopic, untargetable atomic.Uint64
-	targeted, returnsSent, returnsAcked, returnsDropped, muted, retries  atomic.Uint64
+	targeted, returnsSent, returnsAcked, returnsDropped, muted, retries            atomic.Uint64
 
 	signIn, publication, ret histogram
 }
