@@ -7,6 +7,7 @@ GO        ?= go
 FUZZTIME  ?= 60s
 BENCH     ?= .
 BENCHTIME ?= 1s
+SOAK      ?= 30m
 PREFIX    ?= /usr
 
 VERSION := $(shell sed -n 's/^const Version = "\(.*\)"/\1/p' internal/version/version.go)
@@ -22,7 +23,7 @@ STATICCHECK := $(TOOLS)/staticcheck-v0.8.2
 DEB_PACKAGES := gcc libc6-dev pkg-config libzmq3-dev libssl-dev
 
 .DEFAULT_GOAL := build
-.PHONY: help build demo test check check-long lint fuzz bench interop stats docs package clean deps
+.PHONY: help build demo test check check-long lint fuzz bench interop soak stats docs package clean deps
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -90,6 +91,9 @@ endif
 
 interop: build ## every scenario against the stock releases in STOCK_SALT
 	$(GO) run ./internal/stock/cmd/interop
+
+soak: build ## a tier with one dead and one flapping master of masters, SOAK (30m); fails when anything grows or is lost
+	$(GO) run ./internal/soak -saltern bin/saltern -for $(SOAK)
 
 stats: ## lines of code and tests per package
 	@git ls-files -co --exclude-standard '*.go' | xargs -r wc -l | awk ' \

@@ -33,6 +33,7 @@ var arrows = map[string][]string{
 	"web":         {"metrics", "event"},
 	"broker":      {"metrics"},
 	"status":      {"metrics"},
+	"soak":        {"demo", "badlink", "status"},
 	"swarm":       {"wire", "target"},
 	"bench":       {"wire", "jid", "event", "swarm"},
 }
@@ -46,6 +47,7 @@ var toRankZero = map[string][]string{
 	"keyrotate": {"pki"},
 	"keyshare":  {"pki"},
 	"swarm":     {"pki"},
+	"soak":      {"jobcache"},
 	"bench":     {"pki"},
 	"relay":     {"transport"},
 }
