@@ -112,6 +112,14 @@ func (d *DirStore) write(id string, s State, pub []byte) error {
 }
 
 func (d *DirStore) rename(id string, from, to State) error {
+	if mode := d.opts.MovedMode; mode != 0 {
+		// Before the rename: a crash between leaves the key where it was.
+		if stamp, err := stampFile(d.path(id, from)); err == nil && stamp.regular() && stamp.perm() != mode {
+			if err := os.Chmod(d.path(id, from), mode); err != nil {
+				return fmt.Errorf("move key: %w", err)
+			}
+		}
+	}
 	err := os.Rename(d.path(id, from), d.path(id, to))
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("key of %q in %s: %w", id, from.Dir(), ErrNotFound)

@@ -15,6 +15,9 @@ import (
 type DirOptions struct {
 	FileMode fs.FileMode // of key files; 0 = 0644, which every release reads (3008 itself writes 0600)
 	DirMode  fs.FileMode // of the state directories; 0 = 0755
+	// MovedMode is given to files that Move takes to another state; 0 keeps the mode they have. 3008's
+	// salt-key makes them 0600.
+	MovedMode fs.FileMode
 }
 
 // DirStore is the key store of Salt on disk (spec: auth §8.1, key-management-cli §2): below pki_dir one directory per
@@ -152,6 +155,43 @@ func (d *DirStore) Read(id string, s State) (Entry, error) {
 		return Entry{ID: id}, err
 	}
 	return cached.entry, nil
+}
+
+// Text returns the stored text of id's key in state s without parsing it, also in Denied; nil when there
+// is none.
+func (d *DirStore) Text(id string, s State) ([]byte, error) {
+	if err := CheckID(id); err != nil {
+		return nil, err
+	}
+	if s.Dir() == "" {
+		return nil, nil
+	}
+	stamp, ok, err := d.examine(id, s)
+	if err != nil || !ok {
+		return nil, err
+	}
+	text, err := readRegular(d.path(id, s), min(maxKeyText, stamp.size+1))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("key of %q: %w", id, err)
+	}
+	if text == nil {
+		text = []byte{}
+	}
+	return text, nil
+}
+
+// Sync makes the moves into and out of the given states, and deletions there, survive a power cut.
+func (d *DirStore) Sync(states ...State) error {
+	var errs []error
+	for _, s := range states {
+		if err := syncDir(filepath.Join(d.root, s.Dir())); err != nil {
+			errs = append(errs, fmt.Errorf("sync keys: %w", err))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func (d *DirStore) lookup(id string) (*cachedKey, error) {

@@ -38,6 +38,10 @@ var (
 	ErrTok = errors.New("tok does not match the accepted key")
 	// ErrNoSignature: no prepared signature for the master's public key, or none for that algorithm.
 	ErrNoSignature = errors.New("no prepared public key signature")
+	// ErrSignedNewline: the prepared signature is over the public key with its final newline, as stock's
+	// salt-key --gen-signature makes it; no minion accepts it.
+	ErrSignedNewline = errors.New("it signs the public key including the final newline, which no minion accepts; " +
+		"make it again with saltern's salt-key --gen-signature --force")
 )
 
 type boxError struct{ what string }

@@ -42,8 +42,10 @@ type MasterKeys struct {
 // missing .pub is written, one that belongs to another key is an error.
 //
 // With SignPubKey the signing pair is treated the same way, or, with UsePubKeySignature, a prepared
-// signature is read instead: it must verify against the cleaned text of the public key, as minions
-// compare it, else LoadMasterKeys fails and says what was signed.
+// signature is read instead and the private signing key is not needed: it must verify against the cleaned
+// text of the public key, as minions compare it, else LoadMasterKeys fails and says what was signed. Only a
+// signature over the text with its final newline, which stock's salt-key makes, is put right: where the
+// private signing key is at hand, LoadMasterKeys says so in the log and signs itself.
 func LoadMasterKeys(opts MasterKeyOptions) (*MasterKeys, error) {
 	if opts.KeySize == 0 {
 		opts.KeySize = 2048
@@ -73,8 +75,13 @@ func LoadMasterKeys(opts MasterKeyOptions) (*MasterKeys, error) {
 		return keys, nil
 	}
 	if opts.UsePubKeySignature {
-		keys.signature, err = opts.prepared(keys.Master.Public(), filepath.Join(opts.PKIDir, name+".pub"))
-		return keys, err
+		keys.signature, err = opts.prepared(keys.Master.Public())
+		if !errors.Is(err, ErrSignedNewline) || !exists(filepath.Join(opts.PKIDir, opts.SignKeyName+".pem")) {
+			return keys, err
+		}
+		if opts.Log != nil {
+			opts.Log.Warn("Prepared public key signature is of no use, signing with the private key instead", "err", err)
+		}
 	}
 	if keys.Signing, err = opts.pair(opts.SignKeyName, opts.SignKeyPass); err != nil {
 		return nil, err
@@ -141,6 +148,11 @@ func (o *MasterKeyOptions) makePair(private, public string, pass []byte) (*Priva
 		o.Log.Info("Made key pair", "path", private, "bits", o.KeySize)
 	}
 	return key, nil
+}
+
+// WritePublicKey writes a public key file in one step, with exactly mode.
+func WritePublicKey(path string, key *PublicKey, mode fs.FileMode) error {
+	return writeFile(path, key.PEM(), mode, powerProof)
 }
 
 // WriteKeyPair writes a pair as Salt does: the private key as PKCS#1 PEM with mode 0400, encrypted when

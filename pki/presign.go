@@ -5,8 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 )
 
@@ -53,9 +54,78 @@ func (p *pubKeySignature) value(alg SigAlgorithm) (string, error) {
 	return text, nil
 }
 
-// prepared reads the signature file and, when it exists, the one with the suffix ".sha224" for minions that
-// ask for SHA-224, and verifies them with the signing key's public half.
-func (o *MasterKeyOptions) prepared(public *PublicKey, publicPath string) (*pubKeySignature, error) {
+// signatureSuffixes are the files of a prepared signature: one per digest. Stock Salt knows the first.
+var signatureSuffixes = []struct {
+	suffix string
+	alg    SigAlgorithm
+}{{"", PKCS1v15SHA1}, {".sha224", PKCS1v15SHA224}}
+
+// WriteSignature writes what Presign returns for SHA-1 to path, and for SHA-224, which minions with
+// signing_algorithm PKCS1v15-SHA224 ask for, to path with the suffix ".sha224" (spec: key-management-cli
+// §6.4). Each file is replaced in one step, the extra one first, so that a path that exists is complete.
+func WriteSignature(path string, signing *PrivateKey, public *PublicKey, mode fs.FileMode) error {
+	for _, s := range slices.Backward(signatureSuffixes) {
+		text, err := Presign(signing, public, s.alg)
+		if err != nil {
+			return err
+		}
+		if err := writeFile(path+s.suffix, []byte(text), mode, powerProof); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// SignatureCheck is the verdict on one file of a prepared signature.
+type SignatureCheck struct {
+	Path      string
+	Algorithm SigAlgorithm
+	Err       error // nil: minions that ask for Algorithm accept it
+	text      string
+}
+
+// VerifySignature checks the signature at path, and the one with the suffix ".sha224" when it exists,
+// against the cleaned text of public. A nil verifier checks the form only. Errors are ErrSignedNewline,
+// ErrSignature, or why a file cannot be read.
+func VerifySignature(path string, verifier, public *PublicKey) []SignatureCheck {
+	var checks []SignatureCheck
+	for _, s := range signatureSuffixes {
+		c := SignatureCheck{Path: path + s.suffix, Algorithm: s.alg}
+		raw, err := readKeyFile(c.Path)
+		if errors.Is(err, fs.ErrNotExist) && s.suffix != "" {
+			continue
+		}
+		c.text, c.Err = CleanKey(string(raw)), err
+		if err == nil {
+			c.Err = verifyPrepared(verifier, c.text, s.alg, public)
+		}
+		checks = append(checks, c)
+	}
+	return checks
+}
+
+func verifyPrepared(verifier *PublicKey, text string, alg SigAlgorithm, public *PublicKey) error {
+	sig, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		return fmt.Errorf("not base64: %w", ErrSignature)
+	}
+	if verifier == nil {
+		return nil
+	}
+	err = verifier.Verify(alg, []byte(public.Clean()), sig)
+	if err == nil {
+		return nil
+	}
+	for _, untrimmed := range []string{public.Clean() + "\n", string(public.PEM())} {
+		if verifier.Verify(alg, []byte(untrimmed), sig) == nil {
+			return ErrSignedNewline
+		}
+	}
+	return fmt.Errorf("it is not the signature of this public key by this signing key (%s): %w", alg, err)
+}
+
+// prepared reads the prepared signature and verifies it with the signing key's public half.
+func (o *MasterKeyOptions) prepared(public *PublicKey) (*pubKeySignature, error) {
 	path, err := o.signaturePath()
 	if err != nil {
 		return nil, err
@@ -65,38 +135,42 @@ func (o *MasterKeyOptions) prepared(public *PublicKey, publicPath string) (*pubK
 		return nil, err
 	}
 	texts := make(map[SigAlgorithm]string)
-	for suffix, alg := range map[string]SigAlgorithm{"": PKCS1v15SHA1, ".sha224": PKCS1v15SHA224} {
-		raw, err := readKeyFile(path + suffix)
-		if errors.Is(err, fs.ErrNotExist) && suffix != "" {
-			continue
+	for _, c := range VerifySignature(path, verifier, public) {
+		if c.Err != nil {
+			return nil, fmt.Errorf("prepared public key signature %s: %w", c.Path, c.Err)
 		}
-		if err != nil {
-			return nil, fmt.Errorf("prepared public key signature: %w", err)
-		}
-		texts[alg] = CleanKey(string(raw))
-		if err := o.verifyPrepared(verifier, texts[alg], alg, public, publicPath); err != nil {
-			return nil, fmt.Errorf("prepared public key signature %s: %w", path+suffix, err)
-		}
+		texts[c.Algorithm] = c.text
 	}
 	return &pubKeySignature{public: public, texts: texts}, nil
 }
 
-// signaturePath finds the file under the configured name or one of the two default names.
-func (o *MasterKeyOptions) signaturePath() (string, error) {
+// SignatureNames are the file names a prepared signature may have in pki_dir, in the order they are
+// looked for: the value of master_pubkey_signature, or, when that is empty or the default of 3006 and
+// 3007, also the names of 3008 for the master's id (spec: key-management-cli §6.3).
+func SignatureNames(configured, id string) []string {
 	const usual = "master_pubkey_signature"
-	names := []string{o.PubKeySignatureFile}
-	if o.PubKeySignatureFile == "" || o.PubKeySignatureFile == usual {
-		names = []string{usual}
-		if o.ID != "" {
-			names = append(names, o.ID+"_pubkey_signature")
+	if configured != "" && configured != usual {
+		return []string{configured}
+	}
+	names := []string{usual}
+	for _, id := range []string{id, strings.TrimSuffix(id, "_master"), strings.TrimSuffix(id, "_master") + "_master"} {
+		if name := id + "_pubkey_signature"; strings.TrimSuffix(id, "_master") != "" && !slices.Contains(names, name) {
+			names = append(names, name)
 		}
 	}
+	return names
+}
+
+// signaturePath finds the file of the prepared signature.
+func (o *MasterKeyOptions) signaturePath() (string, error) {
+	names := SignatureNames(o.PubKeySignatureFile, o.ID)
 	for _, name := range names {
 		if path := filepath.Join(o.PKIDir, name); exists(path) {
 			return path, nil
 		}
 	}
-	return "", fmt.Errorf("signing the master.pub key with a signature is enabled but no signature file found at the defined location %s: %w",
+	//lint:ignore ST1005 the text is stock's
+	return "", fmt.Errorf("Signing the master.pub key with a signature is enabled but no signature file found at the defined location %s: %w",
 		filepath.Join(o.PKIDir, names[0]), ErrNoSignature)
 }
 
@@ -118,23 +192,4 @@ func (o *MasterKeyOptions) verifier() (*PublicKey, error) {
 		o.Log.Warn("Prepared public key signature cannot be verified: the signing key is not here", "path", public)
 	}
 	return nil, nil
-}
-
-func (o *MasterKeyOptions) verifyPrepared(verifier *PublicKey, text string, alg SigAlgorithm, public *PublicKey, publicPath string) error {
-	sig, err := base64.StdEncoding.DecodeString(text)
-	if err != nil {
-		return errors.New("not base64")
-	}
-	if verifier == nil {
-		return nil
-	}
-	err = verifier.Verify(alg, []byte(public.Clean()), sig)
-	if err == nil {
-		return nil
-	}
-	if file, readErr := os.ReadFile(publicPath); readErr == nil && verifier.Verify(alg, file, sig) == nil {
-		return fmt.Errorf("it signs %s including the final newline, which no minion accepts; make it again with saltern's salt-key --gen-signature: %w",
-			publicPath, err)
-	}
-	return fmt.Errorf("it is not the signature of %s by %s (%s): %w", publicPath, o.SignKeyName+".pub", alg, err)
 }

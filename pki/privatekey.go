@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"runtime"
+	"sync/atomic"
 )
 
 // privateEngine does the operations that need the private key. There is one implementation per build:
@@ -33,7 +34,11 @@ type PrivateKey struct {
 	public *PublicKey
 	key    *rsa.PrivateKey
 	engine privateEngine
+	used   atomic.Uint64
 }
+
+// Operations is the number of private operations done with the key so far.
+func (k *PrivateKey) Operations() uint64 { return k.used.Load() }
 
 // GenerateKey makes a key pair of 1024 to 16384 bits, exponent 65537 (about 50 ms for 2048 bits).
 func GenerateKey(bits int) (*PrivateKey, error) {
@@ -109,6 +114,7 @@ func (k *PrivateKey) Sign(alg SigAlgorithm, msg []byte) ([]byte, error) {
 		return nil, err
 	}
 	digest := digestOf(hash, msg)
+	k.used.Add(1)
 	privateSlots <- struct{}{}
 	defer func() { <-privateSlots }()
 	return k.engine.signDigest(hash, digest)
@@ -123,6 +129,7 @@ func (k *PrivateKey) Decrypt(alg EncAlgorithm, ciphertext []byte) ([]byte, error
 	if len(ciphertext) != k.public.size() {
 		return nil, ErrDecrypt
 	}
+	k.used.Add(1)
 	privateSlots <- struct{}{}
 	defer func() { <-privateSlots }()
 	return k.engine.decryptOAEP(hash, ciphertext)
@@ -136,6 +143,7 @@ func (k *PrivateKey) SignX931(msg []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	k.used.Add(1)
 	privateSlots <- struct{}{}
 	defer func() { <-privateSlots }()
 	sig, err := k.engine.raw(block)

@@ -12,9 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/saltern-io/saltern/internal/config"
-	"github.com/saltern-io/saltern/internal/event"
 	"github.com/saltern-io/saltern/internal/keyrotate"
-	"github.com/saltern-io/saltern/internal/wire"
+	"github.com/saltern-io/saltern/internal/saltkey"
 	"github.com/saltern-io/saltern/pki"
 )
 
@@ -135,16 +134,9 @@ func (o *rotateMinion) replace(ctx context.Context, out io.Writer, cfg *config.M
 
 // announceKey fires a key event on the bus of the master on this host; without one it is lost, as salt-key's are.
 func announceKey(ctx context.Context, cfg *config.Master, act, id string) {
-	ctx, cancel := context.WithTimeout(ctx, keyEventTimeout)
-	defer cancel()
-	writer, err := event.DialPullNetwork(ctx, "unix", filepath.Join(cfg.SockDir, event.PullSocket), event.FramingAuto)
-	if err != nil {
-		return
-	}
-	defer writer.Close()
-	if e, err := event.New(event.TagKey, wire.NewMap("result", true, "act", act, "id", id), time.Now()); err == nil {
-		_ = writer.Fire(ctx, e)
-	}
+	events := saltkey.OpenEvents(cfg)
+	defer events.Close()
+	events.Fire(ctx, act, id)
 }
 
 func fingerprint(pem []byte, hash string) string {

@@ -21,6 +21,8 @@ func testFlags() *pflag.FlagSet {
 	fs.BoolP("verbose", "v", false, "")
 	fs.String("out", "", "")
 	Alias(fs, "out", "output")
+	fs.String("times", "", "") // not of stock
+	Own(fs, "times")
 	return fs
 }
 
@@ -36,6 +38,9 @@ func TestNormalize(t *testing.T) {
 		{"-t -1", "--timeout=-1", ""},
 		{"--output json", "--output=json", ""},
 		{"--outp json", "--output=json", ""},
+		{"--tim 1", "--timeout=1", ""},
+		{"--times 1", "--times=1", ""},
+		{"--times=a --ti 1", "--times=a --timeout=1", ""},
 		{"m1 -- -v", "-- m1 -v", ""},
 		{"m1 -", "-- m1 -", ""},
 		{"--nope", "", "no such option: --nope"},

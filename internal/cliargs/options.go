@@ -19,6 +19,26 @@ func Alias(fs *pflag.FlagSet, name string, aliases ...string) {
 	}
 }
 
+// ownMark marks options that stock does not have.
+const ownMark = "saltern"
+
+// Own marks options that the stock command does not have. A shortened option never means one of them
+// where it could mean one of stock's, so that every abbreviation that works in stock works here.
+func Own(fs *pflag.FlagSet, names ...string) {
+	for _, name := range names {
+		flag := fs.Lookup(name)
+		if flag.Annotations == nil {
+			flag.Annotations = map[string][]string{}
+		}
+		flag.Annotations[ownMark] = nil
+	}
+}
+
+func isOwn(flag *pflag.Flag) bool {
+	_, ok := flag.Annotations[ownMark]
+	return ok
+}
+
 // Changed reports whether any of the options was given; name an option together with its aliases.
 func Changed(fs *pflag.FlagSet, names ...string) bool {
 	return slices.ContainsFunc(names, fs.Changed)
@@ -85,17 +105,25 @@ func (n *normalizer) long(arg string) error {
 	return n.add(flag, shown, value)
 }
 
-// find resolves a long name: the name itself, or the only one that starts with it.
+// find resolves a long name: the name itself, or the only one that starts with it; stock's options come
+// before our own.
 func (n *normalizer) find(name string) (*pflag.Flag, error) {
 	if flag := n.fs.Lookup(name); flag != nil {
 		return flag, nil
 	}
-	var found []*pflag.Flag
+	var found, own []*pflag.Flag
 	n.fs.VisitAll(func(f *pflag.Flag) {
-		if strings.HasPrefix(f.Name, name) {
+		switch {
+		case !strings.HasPrefix(f.Name, name):
+		case isOwn(f):
+			own = append(own, f)
+		default:
 			found = append(found, f)
 		}
 	})
+	if len(found) == 0 {
+		found = own
+	}
 	switch len(found) {
 	case 0:
 		return nil, Usagef("no such option: --%s", name)

@@ -82,5 +82,7 @@ var salternOptions = []Option{
 	{Name: "saltern_pending_reply", Type: Str, Default: "pending", Verdict: Honoured, Reload: Live, About: "what a minion hears whose key waits for acceptance: pending, as stock, or full, with which a minion with other masters tries the next one"},
 	{Name: "saltern_refresh_on_start", Type: Bool, Default: "true", Verdict: Honoured, Reload: Live, About: "have a minion that starts and of which nothing is cached here send its grains and pillar request (saltutil.refresh_pillar)"},
 	{Name: "saltern_watchdog", Type: Float, Default: "60", Verdict: Honoured, Unit: Seconds, About: "a master that does not answer its own pings for so long closes its ports and ends, so that minions with other masters leave; 0 is off"},
+	{Name: "saltern_key_compat", Type: Str, Default: "''", Verdict: Honoured, About: "release line that salt-key follows to the letter: 3006, 3007 or 3008; empty is 3008 with the differences that the reference lists"},
+	{Name: "saltern_key_audit_log", Type: Str, Default: "'/var/log/salt/key_audit'", Verdict: Honoured, Path: UnderRoot, About: "append-only record of who changed which key with salt-key; empty keeps none"},
 	{Name: "saltern_jobcache_dir", Type: Str, Default: "''", Verdict: Honoured, Path: UnderRoot, About: "job store; default cachedir/saltern/jobs"},
 }

@@ -3,7 +3,7 @@ package config
 // loggingOptions is the part "Logging and display" of the option table.
 var loggingOptions = []Option{
 	{Name: "log_file", Type: Str, Default: "'/var/log/salt/master'", Verdict: Honoured, Path: UnderRootUnlessURL, About: "path or syslog URL"},
-	{Name: "key_logfile", Type: Str, Default: "'/var/log/salt/key'", Verdict: Accepted, Path: UnderRootUnlessURL, About: "log of salt-key, which writes to the terminal only"},
+	{Name: "key_logfile", Type: Str, Default: "'/var/log/salt/key'", Verdict: Honoured, Path: UnderRootUnlessURL, About: "log of salt-key; the default is written only with verify_env"},
 	{Name: "log_level", Type: Str, Default: "'warning'", Verdict: Honoured, Reload: Live, About: "console level"},
 	{Name: "log_level_logfile", Type: None | Str, Default: "~", Verdict: Honoured, Reload: Live, About: "file level; defaults to log_level"},
 	{Name: "log_datefmt", Type: Str, Default: "'%H:%M:%S'", Verdict: Honoured, About: "console date format"},

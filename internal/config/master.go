@@ -171,6 +171,8 @@ type Master struct {
 	MaxMsgBytes     int64         `salt:"saltern_max_msg_bytes"`     // larger frames are refused by the sockets
 	DrainTimeout    time.Duration `salt:"saltern_drain_timeout"`     // SIGTERM: how long requests may finish
 	JobCacheDir     string        `salt:"saltern_jobcache_dir"`
+	KeyCompat       string        `salt:"saltern_key_compat"`      // release line of salt-key, "" = its own manner
+	KeyAuditLog     string        `salt:"saltern_key_audit_log"`   // who changed which key; "" = no record
 	MetricsAddress  string        `salt:"saltern_metrics_address"` // host:port, "" = no TCP listener
 	JournalKeep     time.Duration `salt:"saltern_journal_keep"`    // age of publications kept for syndics; 0 = none
 	JournalMax      int           `salt:"saltern_journal_max"`     // their number; 0 = none

@@ -32,6 +32,7 @@ var arrows = map[string][]string{
 	"netapi":      {"client", "event", "access"},
 	"web":         {"metrics", "event"},
 	"broker":      {"metrics"},
+	"saltkey":     {"cliargs", "config", "event", "lifecycle", "logfmt", "output", "target", "version", "wire"},
 	"status":      {"metrics"},
 	"soak":        {"demo", "badlink", "status"},
 	"swarm":       {"wire", "target"},
@@ -50,6 +51,7 @@ var toRankZero = map[string][]string{
 	"soak":      {"jobcache"},
 	"bench":     {"pki"},
 	"relay":     {"transport"},
+	"saltkey":   {"pki"},
 }
 
 func rank(pkg string) int {

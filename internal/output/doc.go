@@ -2,7 +2,7 @@
 // commands, byte for byte.
 //
 //	any tree ──┬─ nested ─ highstate ─ no_return ─ key     for people, with colours
-//	           └─ json ─ yaml ─ txt ─ raw ─ pprint         for programs
+//	           └─ json ─ yaml ─ txt ─ raw ─ pprint ─ table for programs
 //
 // Data are the trees of package wire: nil, bool, int64, uint64, float64, string, []byte, []any,
 // *wire.Map and wire.Ext. Values of any other type are printed with fmt.

@@ -53,6 +53,7 @@ var outputters = map[string]Outputter{
 	"highstate":           highstateText,
 	"no_return":           noReturnText,
 	"key":                 keyText,
+	"table":               tableText,
 	"quiet":               func(any, Options) (string, error) { return "", nil },
 	"newline_values_only": newlineText,
 }

@@ -1,4 +1,4 @@
-package main
+package saltkey
 
 import (
 	"errors"
@@ -6,18 +6,18 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/saltern-io/saltern/pki"
 )
 
 // endSessions removes the session keys of ids, so that a minion whose key went cannot go on with the
 // session it has (spec: auth-and-crypto §3.1).
-func (t *keyTool) endSessions(ids []string) error {
-	if _, err := os.Stat(t.sessions); errors.Is(err, fs.ErrNotExist) {
+func (t *tool) endSessions(ids []string) error {
+	dir := filepath.Join(t.cfg.CacheDir, "sessions")
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	sessions, err := pki.OpenSessions(t.sessions, t.cfg.PublishSession)
+	sessions, err := pki.OpenSessions(dir, t.cfg.PublishSession)
 	if err != nil {
 		return err
 	}
@@ -31,29 +31,19 @@ func (t *keyTool) endSessions(ids []string) error {
 
 // dropCaches removes the cached data of ids that have no key in any state any more, but for kept. Stock
 // sweeps the caches of all ids without a key at this occasion; ids that were not named stay here.
-func (t *keyTool) dropCaches(ids, kept []string) error {
-	if t.cfg.PreserveMinionCache {
+func (t *tool) dropCaches(ids []string, kept map[string]bool) error {
+	if t.cfg.PreserveMinionCache || len(ids) == 0 {
 		return nil
 	}
+	places, err := t.place()
+	if err != nil {
+		return err
+	}
 	for _, id := range ids {
-		if slices.Contains(kept, id) {
+		if kept[id] || places.known(id) {
 			continue
 		}
-		for _, state := range keyStates {
-			entry, err := t.store.Read(id, state)
-			if err != nil {
-				return err
-			}
-			if entry.State != pki.None {
-				kept = append(kept, id)
-				break
-			}
-		}
-		if slices.Contains(kept, id) {
-			continue
-		}
-		dir := filepath.Join(t.cfg.CacheDir, "minions", id)
-		if err := os.RemoveAll(dir); err != nil {
+		if err := os.RemoveAll(filepath.Join(t.cfg.CacheDir, "minions", id)); err != nil {
 			return fmt.Errorf("cached data of %s: %w", id, err)
 		}
 	}
@@ -62,8 +52,8 @@ func (t *keyTool) dropCaches(ids, kept []string) error {
 
 // requestRotation leaves the flag that makes a master, stock or not, take a new AES key (spec:
 // key-management-cli §4.6). One that is there already is enough.
-func (t *keyTool) requestRotation(option string) error {
-	if !keyTruthy(option, t.cfg.RotateAESKey) {
+func (t *tool) requestRotation() error {
+	if !truthy(t.rotate, t.cfg.RotateAESKey) {
 		return nil
 	}
 	flag := filepath.Join(t.cfg.CacheDir, ".dfn")
