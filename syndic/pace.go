@@ -5,36 +5,54 @@ import "time"
 const (
 	// paceStart is the first batch's bound: a stock master of masters needs 3 to 10 ms for each return, and a batch
 	// that takes it longer than the request's time limit is sent, and taken, once more.
-	paceStart = 128
+	paceStart = 64
 	// paceTarget is how long a batch may keep an upstream busy. What is under way when a link is cut has to be sent
 	// again, and a stock master of masters fires again what had arrived.
 	paceTarget = 300 * time.Millisecond
+	// paceMemory is the weight of what was known against a new batch.
+	paceMemory = 0.75
+	// paceProbe: every eighth batch may be twice as large, to learn whether the upstream has become faster.
+	paceProbe = 8
 )
 
-// pace bounds the items of the next batch by how fast the upstream acknowledged those before. The shortest request
-// of the link's life stands for the way there and back, which a smaller batch would not shorten. It belongs to the
-// goroutine that sends.
+// pace bounds the items of the next batch by what the upstream needs for each, which is the slope of a line through
+// the times and sizes of the last batches; where the line begins is the way there and back, which a smaller batch
+// would not shorten. It belongs to the goroutine that sends.
 type pace struct {
-	limit int
-	trip  time.Duration // 0 until there was a request
+	limit   int
+	perItem float64 // seconds
+	batches int
+	// Weighted sums over the last batches: weights, items, seconds, and their products.
+	w, x, y, xx, xy float64
 }
 
 func newPace() pace { return pace{limit: paceStart} }
 
 // acknowledged takes in a batch that went through.
 func (p *pace) acknowledged(items int, took time.Duration) {
-	took = max(took, 1)
-	if p.trip == 0 || took < p.trip {
-		p.trip = took
+	x, y := float64(items), took.Seconds()
+	p.w, p.x, p.y = p.w*paceMemory+1, p.x*paceMemory+x, p.y*paceMemory+y
+	p.xx, p.xy = p.xx*paceMemory+x*x, p.xy*paceMemory+x*y
+	mean := p.x / p.w
+	// Batches of one size say nothing about a slope: the one known stays.
+	if spread := p.xx/p.w - mean*mean; spread > mean*mean/16 {
+		p.perItem = max(0, (p.xy/p.w-mean*p.y/p.w)/spread)
 	}
-	work, target := took-p.trip, max(paceTarget, p.trip)
-	switch {
-	case work > target:
-		p.limit = max(int(int64(items)*int64(target)/int64(work)), 1)
-	case work <= target/2 && items >= p.limit/2:
-		// Only a batch about as large as allowed says anything about a larger one.
-		p.limit = min(2*p.limit, maxBatchItems)
+	full := items >= p.limit/2
+	p.batches++
+	allowed := maxBatchItems
+	if p.perItem*maxBatchItems > paceTarget.Seconds() {
+		allowed = max(int(paceTarget.Seconds()/p.perItem), 1)
 	}
+	if p.batches%paceProbe == 0 {
+		allowed *= 2
+	}
+	if full { // only a batch about as large as allowed says anything about a larger one
+		allowed = min(allowed, 2*p.limit)
+	} else {
+		allowed = min(allowed, p.limit)
+	}
+	p.limit = min(allowed, maxBatchItems)
 }
 
 // failed takes in a batch that was not acknowledged: the next is half as large, so that what may have arrived is

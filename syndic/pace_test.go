@@ -5,42 +5,60 @@ import (
 	"time"
 )
 
-// settle sends full batches to an upstream that needs perItem for each and trip for any, and returns the largest that
-// it was given and the last.
-func settle(p *pace, batches int, trip, perItem time.Duration) (largest, last int) {
-	p.acknowledged(1, trip+perItem)
-	for range batches {
-		last = p.limit
-		largest = max(largest, last)
-		p.acknowledged(last, trip+time.Duration(last)*perItem)
+// settle sends batches as large as allowed to an upstream that needs perItem for each item and trip for any batch. It
+// tells the largest of the first half and the middle of the last eight.
+func settle(p *pace, trip, perItem time.Duration) (largest, last int) {
+	const batches = 40
+	var tail int
+	for i := range batches {
+		n := p.limit
+		if i < batches/2 {
+			largest = max(largest, n)
+		}
+		if i >= batches-paceProbe {
+			tail += n
+		}
+		p.acknowledged(n, trip+time.Duration(n)*perItem)
 	}
-	return largest, last
+	return largest, tail / paceProbe
 }
 
 func TestPace(t *testing.T) {
+	const saltern = 20 * time.Microsecond
 	for _, test := range []struct {
-		name                string
-		trip, perItem       time.Duration
-		largest, last, most int
+		name          string
+		trip, perItem time.Duration
+		largest       int
+		least, most   int
 	}{
-		{"a saltern master grows to the full batch", time.Millisecond, 20 * time.Microsecond, maxBatchItems, maxBatchItems, maxBatchItems},
-		{"a long way is no slow master", 400 * time.Millisecond, 20 * time.Microsecond, maxBatchItems, maxBatchItems, maxBatchItems},
-		{"a stock master gets what it can do at once", 5 * time.Millisecond, 4 * time.Millisecond, paceStart, 50, 100},
-		{"a busy stock master gets little", 20 * time.Millisecond, 100 * time.Millisecond, paceStart, 1, 4},
+		{"a saltern master grows to the full batch", time.Millisecond, saltern, maxBatchItems, maxBatchItems, maxBatchItems},
+		{"a long way is no slow master", 400 * time.Millisecond, saltern, maxBatchItems, maxBatchItems, maxBatchItems},
+		{"a stock master gets what it can do at once", 5 * time.Millisecond, 4 * time.Millisecond, 150, 60, 100},
+		{"over a long way, too", 400 * time.Millisecond, 4 * time.Millisecond, 150, 60, 100},
+		{"a busy stock master gets little", 20 * time.Millisecond, 100 * time.Millisecond, 2 * paceStart, 1, 6},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p := newPace()
-			largest, last := settle(&p, 20, test.trip, test.perItem)
-			if largest > test.largest || last < test.last || last > test.most {
-				t.Errorf("at most %d, %d in the end, want at most %d, and %d to %d", largest, last, test.largest, test.last, test.most)
+			check := func(after string) {
+				t.Helper()
+				largest, last := settle(&p, test.trip, test.perItem)
+				if after == "from the start" && largest > test.largest || last < test.least || last > test.most {
+					t.Errorf("%s: at most %d, %d in the end, want at most %d, and %d to %d", after, largest, last, test.largest, test.least, test.most)
+				}
 			}
+			check("from the start")
+			// What it was before must not count for ever.
+			settle(&p, time.Millisecond, 50*time.Millisecond)
+			check("after a slow time")
+			settle(&p, 500*time.Millisecond, 10*time.Millisecond)
+			check("after a slow time over a long way")
 		})
 	}
 }
 
 func TestPace_failures(t *testing.T) {
 	p := newPace()
-	settle(&p, 20, time.Millisecond, 0)
+	settle(&p, time.Millisecond, 0)
 	for n := maxBatchItems; n > 1; n = p.limit {
 		before := p.limit
 		if p.failed(n); p.limit >= before {
@@ -50,13 +68,13 @@ func TestPace_failures(t *testing.T) {
 	if p.failed(1); p.limit != 1 {
 		t.Errorf("limit %d, want 1", p.limit)
 	}
-	// A small batch that went through says nothing about a large one; full ones do.
+	if _, last := settle(&p, time.Millisecond, 0); last != maxBatchItems {
+		t.Errorf("limit %d in the end, want %d", last, maxBatchItems)
+	}
+	// A small batch that went through says nothing about a large one.
 	p = newPace()
 	p.acknowledged(1, time.Millisecond)
 	if p.limit != paceStart {
 		t.Errorf("one item raised the limit to %d", p.limit)
-	}
-	if _, last := settle(&p, 20, time.Millisecond, 0); last != maxBatchItems {
-		t.Errorf("limit %d in the end, want %d", last, maxBatchItems)
 	}
 }
