@@ -10,7 +10,7 @@ import (
 )
 
 // comparePatience is how long returns are waited for: what has not come then counts as not gone through.
-const comparePatience = 3 * time.Minute
+const comparePatience = time.Minute
 
 // compareGroups send one job to many simulated minions through every combination of masters of masters and syndics,
 // and print one line of figures for each. The lower masters are saltern's, so that the tops differ alone.
@@ -18,7 +18,7 @@ func compareGroups(c *Column) []Group {
 	our := orNil(c.Saltern)
 	var groups []Group
 	for _, members := range [][2]stock.Software{{c.Salt, c.Salt}, {c.Salt, our}, {our, c.Salt}, {our, our}} {
-		f := &fan{column: c, moms: members[:1], syndic: members[1], master: our, lowered: 2, swarm: 500}
+		f := &fan{column: c, moms: members[:1], syndic: members[1], master: our, lowered: 2, swarm: 250}
 		if c.Long {
 			f.lowered, f.swarm = 4, 2500
 		}
@@ -30,12 +30,12 @@ func compareGroups(c *Column) []Group {
 	return groups
 }
 
-// compare publishes test.ping three times. Returns that do not come are a failure only where all is saltern's.
+// compare publishes test.ping twice. Returns that do not come are a failure only where all is saltern's.
 func (f *fan) compare(ctx context.Context, b *Bench) error {
 	if err := f.start(ctx, b); err != nil {
 		return err
 	}
-	for range 3 {
+	for range 2 {
 		if err := f.compareOnce(ctx, b); err != nil {
 			return err
 		}
@@ -55,10 +55,14 @@ func (f *fan) compareOnce(ctx context.Context, b *Bench) error {
 	}
 	up, down := f.messages()
 	j, err := f.ping(ctx, top, "s*", ids)
+	if err != nil && top.masterSoftware.Label() == "stock" {
+		b.note("the stock master of masters takes no job: %v", err) // it is still busy with the returns of the one before
+		return nil
+	}
 	if err != nil {
 		return err
 	}
-	missed := f.arrive(ctx, comparePatience, j)
+	missed := f.arrive(ctx, f.sized(comparePatience, 5*comparePatience), j)
 	took := time.Since(j.at)
 	after, err := top.master.CPU()
 	if err != nil {
