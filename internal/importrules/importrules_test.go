@@ -36,6 +36,7 @@ var arrows = map[string][]string{
 	"status":      {"metrics"},
 	"soak":        {"demo", "badlink", "status"},
 	"swarm":       {"wire", "target"},
+	"keyshare":    {"wire"},
 	"bench":       {"wire", "jid", "event", "swarm"},
 }
 
