@@ -11,6 +11,7 @@ func Catalogue(c *Column) []Group {
 	groups = append(groups, linkGroups(c)...)
 	groups = append(groups, originGroups(c)...)
 	groups = append(groups, faninGroups(c)...)
+	groups = append(groups, failoverGroups(c)...)
 	return append(groups, compareGroups(c)...)
 }
 
