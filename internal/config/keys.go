@@ -78,6 +78,7 @@ type Files uint8
 const (
 	InMaster Files = iota // the master file (and the syndic's half that comes from it)
 	InMinion              // the minion file, read by the syndic only
+	InBroker              // the broker file, read by the broker only
 )
 
 // Option is one row of the option table: everything the daemons, the documentation and the config
@@ -100,7 +101,7 @@ type Option struct {
 var table = sync.OnceValue(func() []Option {
 	t := slices.Concat(networkOptions, identityOptions, cryptoOptions, accessOptions, jobsOptions,
 		maintenanceOptions, topologyOptions, loggingOptions, fileserverOptions, pillarOptions,
-		extensionsOptions, displayOptions, bareOptions, salternOptions, minionOptions)
+		extensionsOptions, displayOptions, bareOptions, salternOptions, minionOptions, brokerOptions)
 	for i := range t {
 		t[i].annotate()
 	}
@@ -112,7 +113,7 @@ var table = sync.OnceValue(func() []Option {
 func Options() []Option { return slices.Clone(table()) }
 
 var tableIndex = sync.OnceValue(func() map[Files]map[string]*Option {
-	idx := map[Files]map[string]*Option{InMaster: {}, InMinion: {}}
+	idx := map[Files]map[string]*Option{InMaster: {}, InMinion: {}, InBroker: {}}
 	t := table()
 	for i := range t {
 		idx[t[i].In][t[i].Name] = &t[i]
@@ -140,6 +141,10 @@ var ranges = map[string][2]int64{
 	"max_minions": {0, 1 << 31}, "max_event_size": {0, 1 << 40}, "saltern_max_msg_bytes": {1 << 16, 1 << 31},
 	"max_open_files": {0, 1 << 31}, "ipc_write_buffer": {0, 1 << 40}, "file_buffer_size": {1, 1 << 30},
 	"auth_mode": {0, 1 << 31}, "saltern_journal_max": {0, 1 << 24},
+	"saltern_master_publish_port": {0, maxPort}, "saltern_master_ret_port": {0, maxPort},
+	"saltern_requests_max": {1, 1 << 24}, "saltern_requests_max_bytes": {1 << 20, 1 << 40}, "saltern_peer_requests_max": {1, 1 << 16},
+	"saltern_subscriber_bytes": {1 << 16, 1 << 40}, "saltern_topics_max": {2, 1 << 26}, "saltern_contacts_max": {0, 1 << 24},
+	"saltern_connections_max": {0, 1 << 24},
 }
 
 // annotate fills in what follows from the name rather than being repeated in each row.
