@@ -1,6 +1,6 @@
 // Command saltern is the master and syndic tier of Salt in one binary.
 //
-// Called as salt-master, salt-syndic, salt-key or salt it is that command, with its stock flags and
+// Called as salt-master, salt-syndic, salt-broker, salt-key or salt it is that command, with its stock flags and
 // exit codes; called as saltern it takes the command as its first word.
 package main
 
@@ -30,6 +30,7 @@ type program struct {
 var programs = []program{
 	{"master", "salt-master", "run a master", newMasterCommand},
 	{"syndic", "salt-syndic", "run a syndic beside a local master", newSyndicCommand},
+	{"broker", "salt-broker", "forward between minions and a master elsewhere", newBrokerCommand},
 	{"key", "salt-key", "accept, reject and show minion keys", newKeyCommand},
 	{"salt", "salt", "publish a job and show what comes back", newSaltCommand},
 	{"status", "", "show queues, links and counters of the running daemons", newStatusCommand},

@@ -31,6 +31,7 @@ const (
 type statusOptions struct {
 	configDir string
 	json      bool
+	contacts  bool
 	watch     float64 // seconds
 }
 
@@ -39,21 +40,22 @@ type statusTarget struct {
 	word, program string
 	socket        string
 	wanted        bool // it is an error when it does not run
+	there         bool // its socket is
 }
 
 // newStatusCommand returns "saltern status": what the running daemons of this host say about themselves.
 func newStatusCommand() *cobra.Command {
 	var o statusOptions
 	cmd := &cobra.Command{
-		Use:   "status [options] [master|syndic]",
+		Use:   "status [options] [master|syndic|broker]",
 		Short: "show queues, links and counters of the running daemons",
 		Long: "Asks the daemons of this host over their sockets in sock_dir and prints every queue, every link and\n" +
 			"whether the counters balance. Exit status: 0 all well, 1 not running or not to be asked, 2 degraded.\n" +
 			"Without a name every daemon is asked that runs or, as far as the configuration tells, should run.",
 		DisableFlagsInUseLine: true,
 		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 1 || len(args) == 1 && args[0] != "master" && args[0] != "syndic" {
-				return cliargs.Usagef("the only argument is master or syndic")
+			if len(args) > 1 || len(args) == 1 && !slices.Contains([]string{"master", "syndic", "broker"}, args[0]) {
+				return cliargs.Usagef("the only argument is master, syndic or broker")
 			}
 			return nil
 		},
@@ -62,6 +64,7 @@ func newStatusCommand() *cobra.Command {
 	fs := cmd.Flags()
 	fs.StringVarP(&o.configDir, "config-dir", "c", "", "directory of the configuration (default /etc/salt)")
 	fs.BoolVar(&o.json, "json", false, "print one JSON object per round, by daemon")
+	fs.BoolVar(&o.contacts, "contacts", false, "print when the broker last heard of each minion, instead of everything else")
 	fs.Float64Var(&o.watch, "watch", 0, "print again every so many seconds, until interrupted")
 	return cmd
 }
@@ -75,7 +78,10 @@ func (o *statusOptions) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return &cliargs.ExitError{Code: exitNoStatus, Text: err.Error()}
 	}
-	daemons, err := daemonsOf(cfg, args)
+	if o.contacts {
+		return o.showContacts(cmd)
+	}
+	daemons, err := daemonsOf(cfg, o.configDir, args)
 	if err != nil {
 		return &cliargs.ExitError{Code: exitNoStatus, Text: err.Error()}
 	}
@@ -108,29 +114,35 @@ func (o *statusOptions) run(cmd *cobra.Command, args []string) error {
 	}
 }
 
-// daemonsOf tells whom to ask. A syndic is wanted where syndic_master is set; a master everywhere, but for a
-// host where a syndic of ours stands beside a stock master, which has no status socket.
-func daemonsOf(cfg *config.Master, args []string) ([]statusTarget, error) {
-	m := statusTarget{word: "master", program: "salt-master", socket: filepath.Join(cfg.SockDir, status.MasterSocket), wanted: true}
-	s := statusTarget{
-		word: "syndic", program: "salt-syndic", socket: filepath.Join(cfg.SockDir, status.SyndicSocket),
-		wanted: cfg.Raw.Has("syndic_master"),
+// daemonsOf tells whom to ask. A syndic is wanted where syndic_master is set, a broker where the broker file names a
+// master; a master everywhere, but for a host where another daemon of ours stands: beside a stock master, which has
+// no status socket, or without any.
+func daemonsOf(cfg *config.Master, configDir string, args []string) ([]statusTarget, error) {
+	b, err := brokerTarget(configDir)
+	if err != nil {
+		return nil, err
+	}
+	all := []statusTarget{
+		{word: "master", program: "salt-master", socket: filepath.Join(cfg.SockDir, status.MasterSocket)},
+		{word: "syndic", program: "salt-syndic", socket: filepath.Join(cfg.SockDir, status.SyndicSocket), wanted: cfg.Raw.Has("syndic_master")},
+		b,
 	}
 	if len(args) == 1 {
-		m.wanted, s.wanted = args[0] == "master", args[0] == "syndic"
-		return slices.DeleteFunc([]statusTarget{m, s}, func(d statusTarget) bool { return d.word != args[0] }), nil
+		all = slices.DeleteFunc(all, func(d statusTarget) bool { return d.word != args[0] })
+		all[0].wanted = true
+		return all, nil
 	}
-	there := map[string]bool{}
-	for _, d := range []statusTarget{m, s} {
+	for i, d := range all {
 		_, err := os.Lstat(d.socket)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("look for %s: %w", d.program, err)
 		}
-		there[d.word] = err == nil
+		all[i].there = err == nil
+		all[i].wanted = d.wanted || err == nil
 	}
-	m.wanted = there["master"] || !there["syndic"]
-	s.wanted = s.wanted || there["syndic"]
-	return slices.DeleteFunc([]statusTarget{m, s}, func(d statusTarget) bool { return !d.wanted }), nil
+	syndic, broker := all[1], all[2]
+	all[0].wanted = all[0].there || !syndic.there && !broker.wanted
+	return slices.DeleteFunc(all, func(d statusTarget) bool { return !d.wanted }), nil
 }
 
 // answer is what one daemon said; Error says why it said nothing.

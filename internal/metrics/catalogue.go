@@ -2,16 +2,16 @@ package metrics
 
 // Labels that several metrics share.
 var (
-	queueLabel    = Label{Name: "queue", Values: []string{"minions", "auth", "control", "ping", "publish", "jobcache", "events", "outbox", "downstream"}}
+	queueLabel    = Label{Name: "queue", Values: []string{"minions", "auth", "control", "ping", "publish", "jobcache", "events", "outbox", "downstream", "requests"}}
 	poolLabel     = Label{Name: "pool", Values: []string{"minions", "auth", "control", "ping"}}
-	upstreamLabel = Label{Name: "upstream", From: "`syndic_master`; absent for what belongs to no upstream", Max: 64}
+	upstreamLabel = Label{Name: "upstream", From: "`syndic_master`, for a broker `master`; absent for what belongs to no upstream", Max: 64}
 	socketLabel   = Label{Name: "socket", Values: []string{"request", "publish"}}
 )
 
 // What every daemon has.
 var (
 	BuildInfo = define(Gauge, "saltern_build_info", "Always 1; the build is in the labels.",
-		Label{Name: "program", Values: []string{"salt-master", "salt-syndic"}},
+		Label{Name: "program", Values: []string{"salt-master", "salt-syndic", "salt-broker"}},
 		Label{Name: "version", From: "the build", Max: 1}, Label{Name: "commit", From: "the build", Max: 1}, Label{Name: "go", From: "the build", Max: 1})
 	Ready         = define(Gauge, "saltern_ready", "1 when the daemon serves.")
 	StartTime     = define(Gauge, "saltern_process_start_time_seconds", "Start of the process, Unix time.")

@@ -10,8 +10,8 @@ func WriteReference(w io.Writer) error {
 	var b strings.Builder
 	b.WriteString("# Metrics\n\n" +
 		"Generated from the catalogue by `go test ./internal/metrics -update`; do not edit.\n\n" +
-		"Read them with `GET /metrics` from `saltern-master-status.sock` or `saltern-syndic-status.sock` in `sock_dir`, or over TCP\n" +
-		"when `saltern_metrics_address` (master) or `saltern_syndic_metrics_address` (syndic) is set; beside it are `/healthz`\n" +
+		"Read them with `GET /metrics` from `saltern-master-status.sock`, `saltern-syndic-status.sock` or `saltern-broker-status.sock` in `sock_dir`, or over TCP\n" +
+		"when `saltern_metrics_address` (master, broker) or `saltern_syndic_metrics_address` (syndic) is set; beside it are `/healthz`\n" +
 		"(the process lives) and `/readyz` (it serves). Names that begin with `salt_` are those of Salt 3008's own instruments.\n" +
 		"No label ever carries a minion id, a jid or a user. Counters start at 0 with the daemon.\n\n" +
 		"| Metric | Kind | Labels | Meaning |\n| --- | --- | --- | --- |\n")

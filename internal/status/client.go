@@ -54,6 +54,19 @@ func (c *Client) Report(ctx context.Context) (Report, error) {
 	return r, nil
 }
 
+// Page asks for a further page of the daemon's (Paged) and decodes it into value. Errors are as for Report; a daemon
+// without such a page is one.
+func (c *Client) Page(ctx context.Context, name string, value any) error {
+	body, err := c.get(ctx, "/"+name)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(body, value); err != nil {
+		return fmt.Errorf("%s: not a page %s: %w", c.path, name, err)
+	}
+	return nil
+}
+
 func (c *Client) get(ctx context.Context, page string) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://status"+page, nil)
 	if err != nil {

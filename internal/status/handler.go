@@ -24,6 +24,11 @@ func (s *Server) handler(whole bool) http.Handler {
 	mux.HandleFunc("/metrics", s.page(metrics.ContentType, func(w io.Writer, r Report) error { return r.Metrics.WriteText(w) }))
 	if whole {
 		mux.HandleFunc("/status", s.page("application/json", func(w io.Writer, r Report) error { return json.NewEncoder(w).Encode(r) }))
+		if paged, ok := s.source.(Paged); ok {
+			for name, page := range paged.Pages() {
+				mux.HandleFunc("/"+name, func(w http.ResponseWriter, _ *http.Request) { jsonPage(w, page()) })
+			}
+		}
 	}
 	return readOnly(mux)
 }
@@ -42,6 +47,16 @@ func (s *Server) page(contentType string, write func(io.Writer, Report) error) h
 		}
 		send(w, http.StatusOK, contentType, body.Bytes())
 	}
+}
+
+// jsonPage answers with a value, written to memory first as in page.
+func jsonPage(w http.ResponseWriter, value any) {
+	body, err := json.Marshal(value)
+	if err != nil {
+		plain(w, http.StatusInternalServerError, err.Error()+"\n")
+		return
+	}
+	send(w, http.StatusOK, "application/json", body)
 }
 
 func plain(w http.ResponseWriter, code int, text string) {

@@ -12,9 +12,15 @@ import (
 // time after the daemon was made; calls do not overlap.
 type Source interface{ Status() Report }
 
+// Paged is a Source with further pages, served as JSON on the status socket only, at "/" and the name. A page is asked
+// for from any goroutine.
+type Paged interface {
+	Pages() map[string]func() any
+}
+
 // Report is the state of one daemon at one moment.
 type Report struct {
-	Program  string           `json:"program"` // "salt-master" or "salt-syndic"
+	Program  string           `json:"program"` // "salt-master", "salt-syndic" or "salt-broker"
 	Version  string           `json:"version"`
 	Commit   string           `json:"commit,omitempty"`
 	PID      int              `json:"pid"`

@@ -14,6 +14,7 @@ import (
 const (
 	MasterSocket = "saltern-master-status.sock"
 	SyndicSocket = "saltern-syndic-status.sock"
+	BrokerSocket = "saltern-broker-status.sock"
 )
 
 // Errors of Listen.
