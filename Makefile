@@ -109,7 +109,7 @@ docs: ## the generated reference pages
 package: build ## dist/saltern-<version>-linux-<arch>.tar.gz with links, units and licence
 	@rm -rf dist/stage && mkdir -p dist/stage$(PREFIX)/bin dist/stage$(PREFIX)/lib/systemd/system dist/stage$(PREFIX)/share/doc/saltern
 	install -m 0755 bin/saltern dist/stage$(PREFIX)/bin/saltern
-	@for name in salt-master salt-syndic salt-key salt; do ln -s saltern dist/stage$(PREFIX)/bin/$$name; done
+	@for name in salt-master salt-syndic salt-broker salt-key salt; do ln -s saltern dist/stage$(PREFIX)/bin/$$name; done
 	install -m 0644 packaging/systemd/*.service dist/stage$(PREFIX)/lib/systemd/system/
 	install -m 0644 LICENSE $(wildcard README.md CHANGELOG.md) dist/stage$(PREFIX)/share/doc/saltern/
 	tar -C dist/stage --owner=0 --group=0 --sort=name -czf dist/saltern-$(VERSION)-linux-$(ARCH).tar.gz .
