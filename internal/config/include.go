@@ -97,7 +97,7 @@ func (l *loader) optional(path string) *Map {
 	l.active = []string{}
 	tree, err := l.included(path)
 	if err != nil {
-		l.report.add(slog.LevelError, "", nil, "%v", err)
+		l.report.skipped(err)
 	}
 	return tree
 }
@@ -133,7 +133,7 @@ func (l *loader) group(patterns *Value, including string, quiet bool) *Map {
 			tree, err := l.included(f)
 			if err != nil {
 				// Stock Salt logs the file and goes on without it.
-				l.report.add(slog.LevelError, "", nil, "%v", err)
+				l.report.skipped(err)
 				continue
 			}
 			out.mergeDeep(tree)

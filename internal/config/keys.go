@@ -101,7 +101,7 @@ type Option struct {
 var table = sync.OnceValue(func() []Option {
 	t := slices.Concat(networkOptions, identityOptions, cryptoOptions, accessOptions, jobsOptions,
 		maintenanceOptions, topologyOptions, loggingOptions, fileserverOptions, pillarOptions,
-		extensionsOptions, displayOptions, bareOptions, salternOptions, minionOptions, brokerOptions)
+		extensionsOptions, displayOptions, bareOptions, salternOptions, minionOptions, minionRestOptions, brokerOptions)
 	for i := range t {
 		t[i].annotate()
 	}

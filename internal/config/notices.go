@@ -14,7 +14,7 @@ func (b *binder) notices(tree *Map) {
 	for k, v := range tree.All() {
 		name, ok := k.(string)
 		if !ok {
-			b.report.add(slog.LevelWarn, "", v, "Option name %v is not a string, ignored", k)
+			b.report.addListed(slog.LevelWarn, "", v, "Option name %v is not a string, ignored", k)
 			continue
 		}
 		o := b.row(name)
@@ -46,21 +46,8 @@ func (b *binder) row(name string) *Option {
 		if o := tableIndex()[InMaster][name]; o != nil && o.Verdict != Refused {
 			return o
 		}
-		if minionOnly[name] {
-			return &Option{Name: name, Verdict: Silent}
-		}
 	}
 	return nil
-}
-
-// minionOnly are options of a minion that mean nothing to a syndic and are no news to anybody.
-var minionOnly = map[string]bool{
-	"master": true, "grains": true, "mine_functions": true, "mine_interval": true, "beacons": true,
-	"master_type": true, "master_alive_interval": true, "master_failback": true, "master_failback_interval": true,
-	"master_shuffle": true, "master_tries": true, "random_master": true, "startup_states": true, "sls_list": true,
-	"multiprocessing": true, "process_count_max": true, "providers": true, "file_client": true, "backup_mode": true,
-	"grains_cache": true, "start_event_grains": true, "disable_modules": true, "disable_returners": true,
-	"master_sign_key_name": true, "tcp_pub_port": true, "tcp_pull_port": true, "master_stats": true,
 }
 
 func (b *binder) collected(text string, names []string) {
@@ -68,7 +55,7 @@ func (b *binder) collected(text string, names []string) {
 		return
 	}
 	slices.Sort(names)
-	b.report.add(slog.LevelInfo, "", nil, "%s: %s", text, cut(strings.Join(names, ", ")))
+	b.report.addListed(slog.LevelInfo, "", nil, "%s: %s", text, cut(strings.Join(names, ", ")))
 }
 
 // withoutEffect names an option that is read by nothing: a warning when the file asks for something
@@ -78,10 +65,16 @@ func (b *binder) withoutEffect(o *Option, v *Value) {
 	if o.Verdict == Planned {
 		why = "is not supported by this release"
 	}
-	if def := defaultValues()[o]; o.Verdict == Planned && (def == nil && truth(v) || def != nil && def.String() != v.String()) {
+	if o.Verdict == Planned && changed(o, v) {
 		level = slog.LevelWarn
 	}
-	b.report.add(level, o.Name, v, "Option '%s' %s (%s)", o.Name, why, o.About)
+	b.report.addListed(level, o.Name, v, "Option '%s' %s (%s)", o.Name, why, o.About)
+}
+
+// changed reports whether the file asks for something else than the default.
+func changed(o *Option, v *Value) bool {
+	def := defaultValues()[o]
+	return def == nil && truth(v) || def != nil && def.String() != v.String()
 }
 
 // checkType is stock's check after merging; a mismatch is only a warning.
@@ -93,7 +86,7 @@ func (b *binder) checkType(o *Option, v *Value) {
 	if o.Secret {
 		shown = "(not shown)"
 	}
-	b.report.add(slog.LevelWarn, o.Name, v,
+	b.report.addListed(slog.LevelWarn, o.Name, v,
 		"Config option '%s' with value %s has an invalid type of %s, a %s is required for this option",
 		o.Name, shown, v.typeName(), o.Type)
 }

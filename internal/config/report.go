@@ -18,6 +18,9 @@ type Notice struct {
 	Option string // "" when the notice is about a file
 	Text   string
 	Pos    string // "file:line", "" when unknown
+
+	err    error // of a file that was left out
+	listed bool  // found by walking the options, which the check does itself
 }
 
 // String is the notice as one line.
@@ -33,6 +36,17 @@ func (r *Report) Log(log *slog.Logger) {
 	for _, n := range r.Notices {
 		log.Log(context.Background(), n.Level, n.String())
 	}
+}
+
+// addListed is add for what binder.notices finds.
+func (r *Report) addListed(level slog.Level, option string, v *Value, format string, args ...any) {
+	r.add(level, option, v, format, args...)
+	r.Notices[len(r.Notices)-1].listed = true
+}
+
+// skipped names a file that is not read.
+func (r *Report) skipped(err error) {
+	r.Notices = append(r.Notices, Notice{Level: slog.LevelError, Text: err.Error(), err: err})
 }
 
 func (r *Report) add(level slog.Level, option string, v *Value, format string, args ...any) {

@@ -151,6 +151,7 @@ func (b *builder) mapping(n *yaml.Node, depth int) (*Map, error) {
 		if err != nil {
 			return nil, err
 		}
+		v.Line = kn.Line // where the operator looks for it; a block below begins one line later
 		m.set(key, v)
 	}
 	return m, nil
