@@ -34,6 +34,7 @@ var programs = []program{
 	{"key", "salt-key", "accept, reject and show minion keys", newKeyCommand},
 	{"salt", "salt", "publish a job and show what comes back", newSaltCommand},
 	{"status", "", "show queues, links and counters of the running daemons", newStatusCommand},
+	{"check", "", "check configuration, permissions, limits, ports, keys and links of this host", newCheckCommand},
 	{"swarm", "", "run simulated minions", newSwarmCommand},
 	{"demo", "", "run a whole tier on this machine and show it working", newDemoCommand},
 	{"version", "", "print the version", newVersionCommand},

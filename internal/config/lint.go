@@ -157,3 +157,15 @@ func (l *linter) notices() {
 		l.remarks = append(l.remarks, Remark{Kind: RemarkNotice, Level: n.Level, Option: n.Option, Text: n.Text, Pos: n.Pos})
 	}
 }
+
+// LintBroker is LintMaster for the broker file. Broker is nil when it cannot be used.
+func LintBroker(o LoadOptions) (*Broker, *Report, []Remark) {
+	b, report, err := LoadBroker(o)
+	l := &linter{binder: binder{in: InBroker, report: report}}
+	l.faults(err)
+	if b != nil {
+		l.tree(b.Raw)
+	}
+	l.notices()
+	return b, report, l.remarks
+}

@@ -35,6 +35,7 @@ var arrows = map[string][]string{
 	"broker":      {"config", "metrics", "status", "version", "wire"},
 	"status":      {"metrics"},
 	"soak":        {"demo", "badlink", "status"},
+	"check":       {"config", "lifecycle", "status", "wire"},
 	"swarm":       {"wire", "target"},
 	"keyshare":    {"wire"},
 	"bench":       {"wire", "jid", "event", "swarm"},
@@ -43,6 +44,7 @@ var arrows = map[string][]string{
 // toRankZero are the internal packages that may use rank 0.
 var toRankZero = map[string][]string{
 	"client":    {"pki", "transport"},
+	"check":     {"pki"},
 	"runner":    {"jobcache"},
 	"wheel":     {"pki"},
 	"broker":    {"transport"},
