@@ -28,7 +28,7 @@ func (m *Master) missedPubs(r *request) ([]byte, error) {
 		return nil, err
 	}
 	epoch, next := m.publisher.position(m.shared)
-	reply := wire.PubsReply{Epoch: epochName(epoch), Next: next}
+	reply := wire.PubsReply{Epoch: epochName(epoch), Next: next, Now: m.now().UnixMilli()}
 	m.syndics.heard(r.id, m.now(), func(s *syndicRecord) {
 		s.asked++
 		if req.Epoch != "" {

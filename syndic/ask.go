@@ -24,6 +24,9 @@ var askTimes = []time.Duration{300 * time.Millisecond, time.Second, 3 * time.Sec
 
 const askEvery = 30 * time.Second
 
+// maxAge is more than any journal keeps.
+const maxAge = 10 * 365 * 24 * time.Hour
+
 // reply is the outcome of one question.
 type reply struct {
 	value []byte
@@ -33,14 +36,14 @@ type reply struct {
 // ask sends the question for what came after the cursor, unless one is under way.
 func (u *Upstream) ask(ctx context.Context) {
 	if u.startDue() {
-		u.seq.begin(u.now())
+		u.seq.begin(time.Now())
 		return // asked when the start events are through
 	}
 	if u.seq.served == servedNo {
 		u.follow(ctx, u.seq.refused())
 		return
 	}
-	u.seq.begin(u.now())
+	u.seq.begin(time.Now())
 	select {
 	case u.questions <- u.seq.cursor():
 	default: // one is under way
@@ -80,7 +83,7 @@ func (u *Upstream) lookNow() {
 // keepLooking asks now and then, as askTimes says, from each time that the link came up.
 func (u *Upstream) keepLooking(ctx context.Context) error {
 	n := 0
-	timer := time.NewTimer(askEvery)
+	timer := time.NewTimer(u.clock.real(askEvery))
 	defer timer.Stop()
 	for {
 		select {
@@ -89,13 +92,13 @@ func (u *Upstream) keepLooking(ctx context.Context) error {
 		case <-u.announced:
 			n = 0
 			u.lookNow()
-			timer.Reset(askTimes[0])
+			timer.Reset(u.clock.real(askTimes[0]))
 		case <-timer.C:
 			u.lookNow()
 			if n++; n < len(askTimes) {
-				timer.Reset(askTimes[n] - askTimes[n-1])
+				timer.Reset(u.clock.real(askTimes[n] - askTimes[n-1]))
 			} else {
-				timer.Reset(askEvery)
+				timer.Reset(u.clock.real(askEvery))
 			}
 		}
 	}
@@ -105,7 +108,7 @@ func (u *Upstream) keepLooking(ctx context.Context) error {
 func (u *Upstream) digest(r reply) findings {
 	if r.err != nil && !errors.Is(r.err, errNotTaken) {
 		u.log.Debug("Question for missed publications not answered", "err", r.err)
-		time.AfterFunc(askAgain, u.lookNow)
+		time.AfterFunc(u.clock.real(askAgain), u.lookNow)
 		return u.seq.failed()
 	}
 	got, err := wire.ParsePubsReply(r.value)
@@ -118,7 +121,7 @@ func (u *Upstream) digest(r reply) findings {
 	a := answer{epoch: got.Epoch, next: got.Next, more: got.More}
 	for _, one := range got.Pubs {
 		at := position{one.Epoch, one.Serial}
-		pub := &publication{received: u.now(), sent: time.UnixMilli(one.T), pos: at, missed: true}
+		pub := &publication{received: time.Now(), sent: u.sentAt(one.T, got.Now), pos: at, missed: true}
 		load, err := wire.DecodeMap(one.Load, wire.Wire, wire.LoadLimits)
 		if err == nil {
 			err = pub.fill(load)
@@ -134,6 +137,15 @@ func (u *Upstream) digest(r reply) findings {
 		u.relay.missed(u, missedReport{Serial: u.seq.cursor().Serial, Reason: "the journal of the master of masters does not reach back that far"})
 	}
 	return u.seq.answered(a)
+}
+
+// sentAt is when a publication was sent that is this old by the clock of its master; without that clock's time by ours.
+func (u *Upstream) sentAt(t, masterNow int64) time.Time {
+	if masterNow == 0 {
+		return time.UnixMilli(t)
+	}
+	age := min(max(masterNow-t, 0), int64(maxAge/time.Millisecond))
+	return u.now().Add(-time.Duration(age) * time.Millisecond)
 }
 
 // question sends one request over the socket for questions, so that it never waits behind a batch.

@@ -29,9 +29,6 @@ func (b *backoff) delay() time.Duration {
 	return d - time.Duration(rand.Int64N(int64(d)/4+1))
 }
 
-// sleep waits; false means that ctx ended meanwhile.
-func (b *backoff) sleep(ctx context.Context) bool { return sleep(ctx, b.delay(), nil) }
-
 // sleep waits for d, or shorter when early has something; false means that ctx ended meanwhile.
 func sleep(ctx context.Context, d time.Duration, early <-chan struct{}) bool {
 	t := time.NewTimer(d)

@@ -208,7 +208,7 @@ func (d *Downstream) Events(ctx context.Context, ready func(), fn func(event.Eve
 		if wait.first() {
 			d.log.Warn("Local event bus is away, trying again", "dir", d.cfg.SockDir, "err", err)
 		}
-		if !wait.sleep(ctx) {
+		if !sleep(ctx, wait.delay(), nil) {
 			return nil
 		}
 	}

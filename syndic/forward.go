@@ -37,7 +37,8 @@ type Forwarder struct {
 	names     map[string]uint64 // upstreams by master_id
 	loads     []*knownJob       // jobs that got a load, oldest first
 	loadBytes int
-	returns   int // minions in the returned sets of all jobs
+	returned  []*knownJob // jobs with a set of returned minions, oldest first
+	returns   int         // minions in these sets
 }
 
 // ForwarderConfig is what a forwarder has to know.

@@ -221,7 +221,7 @@ func (u *Upstream) tellInventory(ctx context.Context) error {
 		case ctx.Err() == nil:
 			u.log.Debug("Inventory not taken, trying again", "err", err)
 			told = nil
-			if !sleep(ctx, askAgain, nil) {
+			if !u.clock.sleep(ctx, askAgain, nil) {
 				return nil
 			}
 			u.retell()

@@ -15,6 +15,7 @@ const (
 	maxNames        = 1024     // learned master_id values
 	maxJobID        = 64       // longer ids are nobody's
 	maxReturned     = 500_000  // minions remembered as returned, over all jobs
+	maxReturnedJobs = 1000     // jobs whose returned minions are remembered: nobody asks after older ones
 )
 
 // knownJob is what is remembered of one job.
@@ -75,6 +76,7 @@ func (f *Forwarder) forgot(jobs []*knownJob) {
 	for _, j := range jobs {
 		f.dropLoad(j)
 		f.returns -= len(j.returned)
+		j.returned = nil
 	}
 }
 
@@ -265,16 +267,29 @@ func (f *Forwarder) localTarget(jobID string, j *knownJob) uint64 {
 
 // didReturn remembers that a minion returned to a job, for find_job. Caller holds the lock.
 func (f *Forwarder) didReturn(j *knownJob, minion string) {
-	if f.returns >= maxReturned {
-		return // find_job then asks below, as it would without this memory
-	}
 	if j.returned == nil {
 		j.returned = map[string]struct{}{}
+		f.returned = append(f.returned, j)
+	}
+	for f.returns >= maxReturned && f.returned[0] != j || len(f.returned) > maxReturnedJobs {
+		f.dropReturned()
+	}
+	if f.returns >= maxReturned {
+		return // one job that large: find_job asks below, as it would without this memory
 	}
 	if _, known := j.returned[minion]; !known {
 		j.returned[minion] = struct{}{}
 		f.returns++
 	}
+}
+
+// dropReturned forgets who returned to the job that has been remembered longest. Caller holds the lock.
+func (f *Forwarder) dropReturned() {
+	j := f.returned[0]
+	f.returned[0] = nil
+	f.returned = f.returned[1:]
+	f.returns -= len(j.returned)
+	j.returned = nil
 }
 
 // returnedOf splits ids into those that have returned to a job and the others.

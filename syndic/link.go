@@ -87,7 +87,8 @@ const (
 )
 
 func (l *link) watch(ctx context.Context, links <-chan transport.LinkEvent) error {
-	check := time.NewTimer(l.away.delay())
+	real := l.u.clock.real
+	check := time.NewTimer(real(l.away.delay()))
 	defer check.Stop()
 	for {
 		select {
@@ -99,7 +100,7 @@ func (l *link) watch(ctx context.Context, links <-chan transport.LinkEvent) erro
 			}
 			if !l.changed(e) {
 				if e.Kind == transport.LinkDisconnected {
-					check.Reset(l.away.delay())
+					check.Reset(real(l.away.delay()))
 				}
 				continue
 			}
@@ -109,7 +110,7 @@ func (l *link) watch(ctx context.Context, links <-chan transport.LinkEvent) erro
 		if err != nil {
 			return err
 		}
-		check.Reset(next)
+		check.Reset(real(next))
 	}
 }
 

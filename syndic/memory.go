@@ -27,9 +27,9 @@ func storeDir(cfg *config.Syndic) string { return filepath.Join(cfg.CacheDir, "s
 
 // openStore opens the outbox and drops the empty queues of upstreams that are no longer configured. What still waits
 // for such a one stays until it is too old: the upstream may be back in the configuration tomorrow.
-func openStore(cfg *config.Syndic, entries []string, log *slog.Logger) (*outbox.Store, error) {
+func openStore(cfg *config.Syndic, entries []string, clk *clock, log *slog.Logger) (*outbox.Store, error) {
 	st, err := outbox.Open(storeDir(cfg), outbox.Options{
-		MaxItems: cfg.OutboxItems, MaxBytes: cfg.OutboxBytes, MaxAge: cfg.OutboxAge, Log: log,
+		MaxItems: cfg.OutboxItems, MaxBytes: cfg.OutboxBytes, MaxAge: cfg.OutboxAge, Clock: clk.now, Log: log,
 	})
 	if err != nil {
 		return nil, err

@@ -46,7 +46,7 @@ func (s *Syndic) missed(from *Upstream, r missedReport) {
 	s.limited.Log(context.Background(), slog.LevelWarn, "Publications missed and not run", "upstream", from.to.Entry,
 		"count", r.Count, "jid", r.JID, "serial", r.Serial, "reason", r.Reason)
 	data := r.data(s.cfg.ID, from.to.Entry)
-	if e, err := event.New(TagMissed, data, from.now()); err == nil {
+	if e, err := event.New(TagMissed, data, time.Now()); err == nil {
 		up := Event{Tag: TagMissed, Data: wire.Transcode(nil, e.Data, wire.Wire), Origin: s.forward.origin()}
 		s.intake.put(Routed{Item: Item{Event: up}, To: 1 << from.index})
 		select {

@@ -20,8 +20,8 @@ const maxWaitingJobs = 1000
 type publication struct {
 	jid      string
 	load     *wire.Map // without its serial
-	received time.Time
-	sent     time.Time // by the upstream's clock; known for those of a journal
+	received time.Time // by the world's clock
+	sent     time.Time // by the clock of the link; known for those of a journal
 	pos      position
 	missed   bool // came from the journal
 	settle   bool // pos may be remembered as the cursor
@@ -49,13 +49,13 @@ func (u *Upstream) takePublications(ctx context.Context, messages <-chan transpo
 			return nil // stopping: what comes now cannot be answered any more
 		case <-u.linked:
 			u.seq.served, u.seq.rounds = servedUnknown, 0
-			u.seq.begin(u.now()) // the question follows when the upstream knows us for a syndic
+			u.seq.begin(time.Now()) // the question follows when the upstream knows us for a syndic
 		case <-u.look:
 			u.ask(ctx)
 		case r := <-u.answers:
 			u.follow(ctx, u.digest(r))
 		case <-hold.C:
-			u.follow(ctx, u.seq.expire(u.now()))
+			u.follow(ctx, u.seq.expire(time.Now()))
 		case m, ok := <-messages:
 			if !ok {
 				return nil // the subscriber says why
@@ -196,7 +196,7 @@ func (u *Upstream) open(ctx context.Context, frames [][]byte) (*publication, err
 	if err != nil {
 		return nil, err
 	}
-	pub := &publication{received: u.now()}
+	pub := &publication{received: time.Now()}
 	if load.Has("serial") { // clustered masters send none
 		serial := load.Int("serial")
 		if serial <= 0 {

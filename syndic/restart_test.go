@@ -31,6 +31,9 @@ type childSetup struct {
 	Root, CacheDir, SockDir, PKIDir, MasterPKI, User, Host string
 	RetPort                                                int
 	Up                                                     config.Upstream
+	More                                                   []config.Upstream // beside Up
+	Speed                                                  int               // of its clock
+	MaxItems                                               int64             // of a queue, 0 = the default
 }
 
 func TestMain(m *testing.M) {
@@ -47,7 +50,7 @@ func runChild(text string) int {
 		log.Error("setup", "err", err)
 		return 1
 	}
-	s, err := New(c.config(), log)
+	s, err := newSyndic(c.config(), log, newClock(c.Speed))
 	if err != nil {
 		log.Error("new", "err", err)
 		return 1
@@ -73,7 +76,10 @@ func (c *childSetup) statusSocket() string { return filepath.Join(c.SockDir, sta
 func (c *childSetup) config() *config.Syndic {
 	cfg := config.DefaultSyndic()
 	cfg.ID, cfg.User, cfg.SockDir, cfg.CacheDir, cfg.PKIDir = "syn1", c.User, c.SockDir, c.CacheDir, c.PKIDir
-	cfg.Interface, cfg.RetPort, cfg.Upstreams = c.Host, c.RetPort, []config.Upstream{c.Up}
+	cfg.Interface, cfg.RetPort, cfg.Upstreams = c.Host, c.RetPort, append([]config.Upstream{c.Up}, c.More...)
+	if c.MaxItems > 0 {
+		cfg.OutboxItems = c.MaxItems
+	}
 	cfg.Local.PKIDir = c.MasterPKI
 	return cfg
 }

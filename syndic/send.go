@@ -40,7 +40,7 @@ func (u *Upstream) sendBatches(ctx context.Context) error {
 		b, err := u.box.take(pace.limit)
 		if err != nil {
 			u.limited.Log(ctx, slog.LevelError, "Outbox not readable", "upstream", u.to.Entry, "err", err)
-			if !sleep(ctx, u.retryMax, nil) {
+			if !u.clock.sleep(ctx, u.retryMax, nil) {
 				return nil
 			}
 			continue
@@ -80,7 +80,7 @@ func (u *Upstream) sendBatches(ctx context.Context) error {
 				refusals = 0
 			}
 		}
-		if !sleep(ctx, pause, u.revived) {
+		if !u.clock.sleep(ctx, pause, u.revived) {
 			return nil
 		}
 	}
@@ -173,7 +173,7 @@ func (u *Upstream) requestOver(ctx context.Context, client *transport.RequestCli
 
 func (u *Upstream) exchange(ctx context.Context, client *transport.RequestClient, creds *credentials, load func(wire.Proof) ([]byte, error)) ([]byte, error) {
 	nonce := newNonce()
-	proof := u.ident.proof(creds, nonce, u.now())
+	proof := u.ident.proof(creds, nonce, time.Now())
 	if creds.level < 3 {
 		proof.Tok = u.ident.tok // events need it at level 2; returns leave it out
 	}

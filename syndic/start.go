@@ -40,14 +40,14 @@ func (u *Upstream) sayStart(ctx context.Context) error {
 		u.log.Warn("Start events not acknowledged", "err", err)
 		if !ownFault(err, batch{}) {
 			u.starts.Store(true)
-			sleep(ctx, urgentLinger*20, u.revived)
+			u.clock.sleep(ctx, urgentLinger*20, u.revived)
 		}
 	}
 	return err
 }
 
 func (u *Upstream) fireStarts(ctx context.Context) error {
-	text := fmt.Sprintf("Syndic %s started at %s", u.ident.id, u.now().Format("Mon Jan _2 15:04:05 2006"))
+	text := fmt.Sprintf("Syndic %s started at %s", u.ident.id, time.Now().Format("Mon Jan _2 15:04:05 2006"))
 	tags := []string{"salt/syndic/" + u.ident.id + "/start"}
 	if u.cfg.EnableLegacyStartupEvents {
 		tags = append([]string{"syndic_start"}, tags...)
@@ -83,7 +83,7 @@ func (u *Upstream) askPillar(ctx context.Context) {
 	creds := u.creds.Load()
 	empty := wire.AppendMapHeader(nil, 0)
 	load := wire.PillarRequest{ID: u.ident.id, Grains: grains, PillarOverride: empty, ExtraMinionData: empty, Ver: "2"}.
-		AppendLoad(nil, u.ident.proof(creds, newNonce(), u.now()))
+		AppendLoad(nil, u.ident.proof(creds, newNonce(), time.Now()))
 	ctx, cancel := context.WithTimeout(ctx, pillarTimeout)
 	defer cancel()
 	if _, err := client.Do(ctx, u.ident.seal(creds, load)); err != nil && ctx.Err() == nil {

@@ -10,7 +10,7 @@ import (
 
 // Status is the report that `saltern status` and the metrics page show. It implements status.Source.
 func (s *Syndic) Status() status.Report {
-	now := time.Now()
+	now := s.clock.now()
 	st := s.Stats()
 	r := status.New("salt-syndic", version.Version, version.Commit(), now)
 	if at := s.readyAt.Load(); at != 0 {

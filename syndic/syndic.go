@@ -23,6 +23,7 @@ const MaxUpstreams = 64
 // Syndic is one running syndic. Make it with New, run it once with Run.
 type Syndic struct {
 	cfg       *config.Syndic
+	clock     *clock
 	log       *slog.Logger
 	forward   *Forwarder
 	upstreams []*Upstream
@@ -48,6 +49,10 @@ type Syndic struct {
 // MaxUpstreams, or only the local master itself. A Syndic that was made has to be run, or its
 // sockets stay.
 func New(cfg *config.Syndic, log *slog.Logger) (*Syndic, error) {
+	return newSyndic(cfg, log, newClock(1))
+}
+
+func newSyndic(cfg *config.Syndic, log *slog.Logger, clk *clock) (*Syndic, error) {
 	ident, err := loadIdentity(cfg)
 	if err != nil {
 		return nil, err
@@ -75,7 +80,7 @@ func New(cfg *config.Syndic, log *slog.Logger) (*Syndic, error) {
 		return nil, err
 	}
 	s := &Syndic{
-		cfg: cfg, log: log, zctx: zctx, ready: make(chan struct{}), limited: logfmt.NewLimiter(log, 10*time.Second),
+		cfg: cfg, clock: clk, log: log, zctx: zctx, ready: make(chan struct{}), limited: logfmt.NewLimiter(log, 10*time.Second),
 		reports: make(chan event.Event, maxReports),
 	}
 	if s.down, err = newDownstream(cfg, zctx, log); err != nil {
@@ -92,7 +97,7 @@ func New(cfg *config.Syndic, log *slog.Logger) (*Syndic, error) {
 		}
 		s.upstreams = append(s.upstreams, &Upstream{
 			index: i, to: to, cfg: cfg, ident: ident, acc: acc, pins: pins{cfg.PKIDir}, relay: s, people: s.people,
-			log: log.With("upstream", to.Entry), limited: s.limited, now: time.Now,
+			log: log.With("upstream", to.Entry), limited: s.limited, clock: clk, now: clk.now,
 			box: s.intake.boxes[i], inbox: make(chan publication, maxWaitingJobs), revived: make(chan struct{}, 1),
 			linked: make(chan struct{}, 1), announced: make(chan struct{}, 1), look: make(chan struct{}, 1), tell: make(chan struct{}, 1),
 			questions: make(chan position, 1), answers: make(chan reply, 1), losses: make(chan loss, maxLosses),
@@ -106,7 +111,7 @@ func New(cfg *config.Syndic, log *slog.Logger) (*Syndic, error) {
 
 // openOutbox opens what is on disk and makes the forwarder remember the jobs of earlier lives.
 func (s *Syndic) openOutbox(entries []string) (err error) {
-	if s.store, err = openStore(s.cfg, entries, s.log); err != nil {
+	if s.store, err = openStore(s.cfg, entries, s.clock, s.log); err != nil {
 		return err
 	}
 	err = s.fillFromStore(entries)

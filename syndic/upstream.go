@@ -47,6 +47,7 @@ type Upstream struct {
 	log     *slog.Logger
 	limited *logfmt.Limiter
 	relay   relay
+	clock   *clock
 	now     func() time.Time
 
 	// zctx has the I/O threads of this link alone: libzmq looks names up in them, and a name server that
@@ -250,10 +251,10 @@ func (u *Upstream) pause(ctx context.Context, err error, wait *backoff, verdicts
 	switch {
 	case errors.Is(err, ErrPending):
 		u.setState(LinkPending, "hint", "accept the key of "+u.ident.id+" there: salt-key -a "+u.ident.id)
-		return sleep(ctx, u.acceptanceWait(verdicts), nil)
+		return u.clock.sleep(ctx, u.acceptanceWait(verdicts), nil)
 	case isVerdict(err):
 		u.setState(LinkRefused, "err", err)
-		return sleep(ctx, u.acceptanceWait(verdicts), nil)
+		return u.clock.sleep(ctx, u.acceptanceWait(verdicts), nil)
 	}
 	switch LinkState(u.state.Load()) {
 	case LinkServing, LinkAway:
@@ -266,7 +267,7 @@ func (u *Upstream) pause(ctx context.Context, err error, wait *backoff, verdicts
 	} else {
 		u.log.Debug("Master of masters not reached", "err", err)
 	}
-	return wait.sleep(ctx)
+	return u.clock.sleep(ctx, wait.delay(), nil)
 }
 
 // acceptanceWait is the pause after a verdict; it grows by acceptance_wait_time up to

@@ -16,7 +16,8 @@ import (
 // Figures are what one daemon has used and done.
 type Figures struct {
 	status.Report
-	CPU time.Duration // user and system
+	CPU       time.Duration // user and system
+	Anonymous float64       // resident bytes that are no pages of files: what the process has allocated
 }
 
 // Figures asks the master, or the syndic beside it, how it is. A daemon that was stopped is an error.
@@ -29,8 +30,27 @@ func (t *Tier) Figures(ctx context.Context, m *Master, syndic bool) (Figures, er
 	if err != nil {
 		return Figures{}, err
 	}
-	cpu, err := cpuTime(r.PID)
-	return Figures{r, cpu}, err
+	f := Figures{Report: r}
+	if f.CPU, err = cpuTime(r.PID); err != nil {
+		return f, err
+	}
+	f.Anonymous, err = anonymous(r.PID)
+	return f, err
+}
+
+// anonymous reads RssAnon of /proc/<pid>/status.
+func anonymous(pid int) (float64, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(text)) {
+		if value, ok := strings.CutPrefix(line, "RssAnon:"); ok {
+			kib, err := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 64)
+			return kib * 1024, err
+		}
+	}
+	return 0, errors.New("status of a process has no RssAnon")
 }
 
 // Total is the sum of a metric over all its labels, 0 for one that the daemon does not have.

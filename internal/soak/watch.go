@@ -28,14 +28,14 @@ type daemon struct {
 // kind is a figure that must stay flat.
 type kind struct {
 	name   string
-	metric string
+	metric string // "" = Figures.Anonymous
 	scale  float64
 	slack  float64 // absolute growth that is none
 }
 
 // The figures. The slack is what a working daemon gains and loses anyway: caches that fill, connections under way.
 var kinds = [...]kind{
-	{"resident MiB", "saltern_process_resident_memory_bytes", 1 << 20, 12},
+	{"own MiB", "", 1 << 20, 8}, // resident, without the pages of its program: these come as they are used
 	{"heap MiB", "saltern_process_heap_bytes", 1 << 20, 4},
 	{"descriptors", "salt_process_open_fds", 1, 8},
 	{"goroutines", "saltern_process_goroutines", 1, 16},
@@ -104,7 +104,11 @@ func (w *watch) sample(ctx context.Context) error {
 		}
 		d.now, d.unasked = f, 0
 		for i, k := range kinds {
-			d.series[i] = append(d.series[i], f.Total(k.metric)/k.scale)
+			v := f.Anonymous
+			if k.metric != "" {
+				v = f.Total(k.metric)
+			}
+			d.series[i] = append(d.series[i], v/k.scale)
 		}
 	}
 	return nil

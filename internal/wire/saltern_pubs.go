@@ -83,7 +83,8 @@ type PubsReply struct {
 	// Trimmed: publications after the position asked for are no longer kept, or never were under an epoch that is long
 	// over.
 	Trimmed bool
-	More    bool // ask again after the last of Pubs
+	More    bool  // ask again after the last of Pubs
+	Now     int64 // the master's clock, Unix milliseconds, to which the T of Pubs belong; 0 = not told
 }
 
 // Append appends the reply value.
@@ -107,6 +108,7 @@ func (r PubsReply) Append(dst []byte) []byte {
 	w.dst = AppendBool(w.dst, r.Trimmed)
 	w.key("more")
 	w.dst = AppendBool(w.dst, r.More)
+	w.int("now", r.Now)
 	return w.end()
 }
 
@@ -132,6 +134,11 @@ func ParsePubsReply(value []byte) (PubsReply, error) {
 			return readBool(key, val, &r.Trimmed)
 		case "more":
 			return readBool(key, val, &r.More)
+		case "now":
+			var ok bool
+			if r.Now, ok = Int(val); !ok {
+				return errKind(key, "a number")
+			}
 		}
 		return nil
 	})

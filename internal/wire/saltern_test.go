@@ -23,7 +23,7 @@ func TestPubs_roundTrip(t *testing.T) {
 		t.Fatal(err)
 	}
 	reply := PubsReply{
-		Epoch: req.Epoch, Next: 4, Trimmed: true, More: true,
+		Epoch: req.Epoch, Next: 4, Trimmed: true, More: true, Now: 1795182053999,
 		Pubs: []KeptPub{{Epoch: req.Epoch, Serial: 3, T: 1795182053834, Load: pub}},
 	}
 	back, err := ParsePubsReply(reply.Append(nil))
