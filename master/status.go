@@ -57,7 +57,7 @@ func (v *statusView) Status() status.Report {
 		{Title: "Publications and events", Rows: []status.Row{
 			{Name: "published", Value: n.own.Published},
 			{Name: "publish requests refused", Value: n.own.NotPublished},
-			{Name: "missed by slow subscribers", Value: int64(n.pubs.Lossy)},
+			{Name: "slow subscribers cut off", Value: int64(n.pubs.Cut)},
 			{Name: "publish connections", Value: int64(n.pubs.Connections)},
 			{Name: "events", Value: int64(bus.Fired)},
 			{Name: "minion events dropped", Value: n.own.EventsLost},

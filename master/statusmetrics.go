@@ -68,7 +68,7 @@ func addPublications(b *metrics.Builder, n numbers) {
 	b.Add(metrics.PublishMessages, float64(p.Messages))
 	b.Add(metrics.PublishBytes, float64(p.Bytes))
 	b.Add(metrics.PublishStalls, float64(p.Stalls))
-	b.Add(metrics.PublishLossy, float64(p.Lossy))
+	b.Add(metrics.PublishCut, float64(p.Cut))
 	b.Add(metrics.PublishAbandoned, float64(p.Abandoned))
 }
 

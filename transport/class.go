@@ -3,6 +3,7 @@ package transport
 import (
 	"fmt"
 	"runtime"
+	"sync"
 	"sync/atomic"
 )
 
@@ -10,8 +11,9 @@ import (
 type FullPolicy uint8
 
 const (
-	// StopReading keeps the request aside and reads nothing more from any peer until there is room, so that
-	// the senders are slowed down by TCP. For work that must not be refused, such as returns.
+	// StopReading keeps the request aside and reads nothing more from its peer until there is room, so that the
+	// sender is slowed down by TCP. Peers wait in the order they came; requests of other classes go on. For work
+	// that must not be refused, such as returns.
 	StopReading FullPolicy = iota
 	// Answer sends the class's fixed answer at once and goes on reading.
 	Answer
@@ -41,18 +43,28 @@ type Class struct {
 // DefaultQueueBytes is the limit of a class with QueueBytes 0.
 const DefaultQueueBytes = 256 << 20
 
-// classQueue is a Class at work. Only the owner goroutine sends on ch and closes it; the counters are lowered by
-// whoever answers.
+// classQueue is a Class at work.
 type classQueue struct {
 	Class
-	ch       chan *Request
-	requests atomic.Int64
-	bytes    atomic.Int64
+	ch         chan *Request // has room for everything that is admitted, so sending never blocks
+	unanswered *requestList  // of the server
+
+	mu       sync.Mutex
+	requests int
+	bytes    int64
+	waiting  []*classWaiter // peers held up, in the order they came
+	closed   bool           // nothing more is admitted; ch is closed
 
 	received, refused, stalls atomic.Uint64
 }
 
-func newClassQueue(c Class, fallback []byte) (*classQueue, error) {
+// classWaiter is a peer that found the class full. done gets whether its request was admitted.
+type classWaiter struct {
+	request *Request
+	done    chan bool
+}
+
+func newClassQueue(c Class, fallback []byte, unanswered *requestList) (*classQueue, error) {
 	if c.Queue < 1 || c.Workers < 0 || c.QueueBytes < 0 || c.Full > Answer {
 		return nil, fmt.Errorf("%w: class %q: queue %d, workers %d, bytes %d, policy %d",
 			ErrConfig, c.Name, c.Queue, c.Workers, c.QueueBytes, c.Full)
@@ -66,25 +78,93 @@ func newClassQueue(c Class, fallback []byte) (*classQueue, error) {
 	if c.Answer == nil {
 		c.Answer = fallback
 	}
-	// The channel has room for everything admit lets in, so sending on it never blocks the owner.
-	return &classQueue{Class: c, ch: make(chan *Request, c.Queue+c.Workers)}, nil
+	return &classQueue{Class: c, ch: make(chan *Request, c.Queue+c.Workers), unanswered: unanswered}, nil
 }
 
-// admit reserves room for a request of n body bytes. Only the owner adds, so check and add need no lock.
-func (q *classQueue) admit(n int) bool {
-	if q.requests.Load() >= int64(q.Queue+q.Workers) {
-		return false
+// placed is what became of a request.
+type placed uint8
+
+const (
+	placedQueued  placed = iota // a worker will have it
+	placedFull                  // no room, and the class does not wait
+	placedStopped               // the class is closed
+)
+
+// place gives r to the workers. When there is no room it waits, if the class stops reading.
+func (q *classQueue) place(r *Request) placed {
+	q.mu.Lock()
+	switch {
+	case q.closed:
+		q.mu.Unlock()
+		return placedStopped
+	case len(q.waiting) == 0 && q.fits(r):
+		q.admit(r)
+		q.mu.Unlock()
+		return placedQueued
+	case q.Full == Answer:
+		q.mu.Unlock()
+		return placedFull
 	}
-	if held := q.bytes.Load(); held > 0 && held+int64(n) > q.QueueBytes {
-		return false
+	w := &classWaiter{request: r, done: make(chan bool, 1)}
+	q.waiting = append(q.waiting, w)
+	q.mu.Unlock()
+	q.stalls.Add(1)
+	if <-w.done {
+		return placedQueued
 	}
-	q.requests.Add(1)
-	q.bytes.Add(int64(n))
-	return true
+	return placedStopped
 }
 
-// release gives the room of one answered request back.
-func (q *classQueue) release(n int) {
-	q.bytes.Add(int64(-n))
-	q.requests.Add(-1)
+// fits reports whether there is room for r. Under mu.
+func (q *classQueue) fits(r *Request) bool {
+	return q.requests < q.Queue+q.Workers && (q.bytes == 0 || q.bytes+int64(len(r.body)) <= q.QueueBytes)
+}
+
+// admit takes r in. Under mu.
+func (q *classQueue) admit(r *Request) {
+	q.requests++
+	q.bytes += int64(len(r.body))
+	q.unanswered.add(r)
+	q.ch <- r
+}
+
+// release gives the room of one answered request back, to those who wait for it first.
+func (q *classQueue) release(r *Request) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.requests--
+	q.bytes -= int64(len(r.body))
+	n := 0
+	for ; n < len(q.waiting) && !q.closed && q.fits(q.waiting[n].request); n++ {
+		q.admit(q.waiting[n].request)
+		q.waiting[n].done <- true
+		q.waiting[n] = nil
+	}
+	if q.waiting = q.waiting[n:]; len(q.waiting) == 0 {
+		q.waiting = nil
+	}
+}
+
+// close ends the workers once they have handled what is queued, and turns waiting peers away.
+func (q *classQueue) close() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return
+	}
+	q.closed = true
+	close(q.ch)
+	for _, w := range q.waiting {
+		w.done <- false
+	}
+	q.waiting = nil
+}
+
+func (q *classQueue) stats() ClassStats {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return ClassStats{
+		Name: q.Name, Waiting: int64(q.requests), WaitingBytes: q.bytes,
+		Received: q.received.Load(), Refused: q.refused.Load(), Stalls: q.stalls.Load(),
+	}
 }

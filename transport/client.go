@@ -75,7 +75,7 @@ func (c *RequestClient) open() (err error) {
 	if c.req, err = c.cfg.Context.socket(zmq.REQ); err != nil {
 		return err
 	}
-	if err = c.cfg.Options.apply(c.req, roleClient, c.cfg.Endpoint); err != nil {
+	if err = c.cfg.Options.apply(c.req, c.cfg.Endpoint); err != nil {
 		return err
 	}
 	// Without a connection a request waits here, where its caller can give it up, not in the socket, from

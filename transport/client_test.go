@@ -25,7 +25,7 @@ func TestRequestClient_wire(t *testing.T) {
 		}
 		p := newRawPeer(conn)
 		defer p.Close()
-		if p.handshake("ROUTER") != nil {
+		if p.handshake("ROUTER", "") != nil {
 			return
 		}
 		frames, err := p.recv()
@@ -101,14 +101,14 @@ func TestRequestClient_unconnected(t *testing.T) {
 	if c.Replaced() != 0 {
 		t.Error("a request that never left cost the socket")
 	}
-	var seen []string
+	seen := make(chan string, 10)
 	startRequests(t, zctx, RequestServerConfig{Endpoint: addr, Handle: func(_ context.Context, r *Request) {
-		seen = append(seen, string(r.Body())) // one worker at a time: the client waits
+		seen <- string(r.Body())
 		r.Reply(r.Body())
 	}})
 	mustEcho(t, c, "y") // reconnects; and x was not sent behind its caller's back
 	if len(seen) != 1 {
-		t.Errorf("server saw %q", seen)
+		t.Errorf("server saw %d requests, first %q", len(seen), <-seen)
 	}
 }
 
@@ -147,7 +147,7 @@ func TestRequestClient_disconnected(t *testing.T) {
 			}
 			p := newRawPeer(conn)
 			defer p.Close()
-			if p.handshake("ROUTER") != nil {
+			if p.handshake("ROUTER", "") != nil {
 				return
 			}
 			frames, err := p.recv()
@@ -199,7 +199,7 @@ func TestRequestClient_close(t *testing.T) {
 
 func TestRequestClient_sourceAddress(t *testing.T) {
 	zctx := newTestContext(t)
-	s := startRequests(t, zctx, RequestServerConfig{PeerAddress: true, Handle: func(_ context.Context, r *Request) {
+	s := startRequests(t, zctx, RequestServerConfig{Handle: func(_ context.Context, r *Request) {
 		r.Reply([]byte(r.Peer()))
 	}})
 	c := newClient(t, zctx, "tcp://127.0.0.9:0;"+strings.TrimPrefix(s.Addr(), "tcp://"))

@@ -14,10 +14,9 @@ const DefaultMaxFrames = 32
 const discardBatch = 2000
 
 // splitEnvelope returns how many leading frames make the envelope: all up to and including the first empty one.
-// The first frame is the routing id of the direct peer and never counts as the delimiter. ok is false when
-// there is no empty frame. spec: transport §2.1.
+// ok is false when there is no empty frame. spec: transport §2.1.
 func splitEnvelope(frames [][]byte) (n int, ok bool) {
-	for i := 1; i < len(frames); i++ {
+	for i := range frames {
 		if len(frames[i]) == 0 {
 			return i + 1, true
 		}
@@ -30,14 +29,9 @@ type frameReader struct {
 	socket    *zmq.Socket
 	maxFrames int
 	maxBytes  int64 // whole message; negative = no cap
-	peer      bool  // ask for the peer's address
 	over      bool  // inside a message that broke a cap
 	frames    [][]byte
-	address   string
 }
-
-// peerAddress is the metadata property that holds the sender's IP address.
-const peerAddress = "Peer-Address"
 
 // readStatus is the outcome of one read.
 type readStatus uint8
@@ -78,24 +72,13 @@ func (f *frameReader) read() (readStatus, error) {
 			f.over = true
 			return f.discard()
 		}
-		frame, err := f.next()
+		frame, err := f.socket.RecvBytes(zmq.DONTWAIT)
 		if err != nil {
 			return readNothing, fmt.Errorf("receive frame %d: %w", len(f.frames), err)
 		}
 		f.frames = append(f.frames, frame)
 		size += int64(len(frame))
 	}
-}
-
-// next reads a further frame. The address comes with the second one: the first is made up by the ROUTER itself
-// and does not always carry it.
-func (f *frameReader) next() ([]byte, error) {
-	if !f.peer || len(f.frames) != 1 {
-		return f.socket.RecvBytes(zmq.DONTWAIT)
-	}
-	frame, meta, err := f.socket.RecvBytesWithMetadata(zmq.DONTWAIT, peerAddress)
-	f.address = meta[peerAddress]
-	return frame, err
 }
 
 // discard reads on to the end of the current message.

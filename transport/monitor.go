@@ -8,9 +8,6 @@ import (
 	zmq "github.com/pebbe/zmq4"
 )
 
-// Events a server counts.
-const serverEvents = zmq.EVENT_ACCEPTED | zmq.EVENT_ACCEPT_FAILED | zmq.EVENT_DISCONNECTED | handshakeFailures
-
 const handshakeFailures = zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL |
 	zmq.EVENT_HANDSHAKE_FAILED_AUTH
 
@@ -75,24 +72,4 @@ func (m *monitor) run(handle func(zmq.Event, string, int)) error {
 func (m *monitor) wait() error {
 	m.stopped.Store(true)
 	return <-m.done
-}
-
-// connectionCounter counts the connections of a server socket.
-type connectionCounter struct {
-	open                                    atomic.Int64
-	accepted, acceptFailed, handshakeFailed atomic.Uint64
-}
-
-func (c *connectionCounter) event(e zmq.Event, _ string, _ int) {
-	switch {
-	case e == zmq.EVENT_ACCEPTED:
-		c.open.Add(1)
-		c.accepted.Add(1)
-	case e == zmq.EVENT_DISCONNECTED:
-		c.open.Add(-1)
-	case e == zmq.EVENT_ACCEPT_FAILED:
-		c.acceptFailed.Add(1)
-	case e&handshakeFailures != 0:
-		c.handshakeFailed.Add(1)
-	}
 }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	zmq "github.com/pebbe/zmq4"
+
+	"github.com/saltern-io/saltern/transport/zmtp"
 )
 
 // Defaults that SocketOptions fields take when they are zero. spec: transport §2.2, §4.1.
@@ -103,8 +105,8 @@ func (e *optionSetter) check(name string, err error) {
 	}
 }
 
-// apply sets the options (already with defaults) on a new socket that will use endpoint.
-func (o SocketOptions) apply(s *zmq.Socket, r role, endpoint string) error {
+// apply sets the options (already with defaults) on a new client socket that will use endpoint.
+func (o SocketOptions) apply(s *zmq.Socket, endpoint string) error {
 	if o.HWM < 0 {
 		return fmt.Errorf("%w: HWM %d", ErrConfig, o.HWM)
 	}
@@ -121,14 +123,24 @@ func (o SocketOptions) apply(s *zmq.Socket, r role, endpoint string) error {
 	e.check("HANDSHAKE_IVL", s.SetHandshakeIvl(o.HandshakeIvl))
 	o.applyKeepalive(s, &e)
 	o.applyHeartbeat(s, &e)
-	if r == roleClient {
-		e.check("CONNECT_TIMEOUT", s.SetConnectTimeout(o.ConnectTimeout))
-		e.check("RECONNECT_IVL", s.SetReconnectIvl(o.ReconnectIvl))
-		e.check("RECONNECT_IVL_MAX", s.SetReconnectIvlMax(o.ReconnectMax))
-	} else {
-		e.check("BACKLOG", s.SetBacklog(o.Backlog))
-	}
+	e.check("CONNECT_TIMEOUT", s.SetConnectTimeout(o.ConnectTimeout))
+	e.check("RECONNECT_IVL", s.SetReconnectIvl(o.ReconnectIvl))
+	e.check("RECONNECT_IVL_MAX", s.SetReconnectIvlMax(o.ReconnectMax))
 	return e.err
+}
+
+// server translates the options (already with defaults) for a listener of our own.
+func (o SocketOptions) server(r zmtp.Role) (zmtp.Config, error) {
+	if o.HWM < 0 || o.Backlog < 0 || o.HandshakeIvl < 0 {
+		return zmtp.Config{}, fmt.Errorf("%w: HWM %d, Backlog %d, HandshakeIvl %v", ErrConfig, o.HWM, o.Backlog, o.HandshakeIvl)
+	}
+	k := o.Keepalive
+	return zmtp.Config{
+		Role: r, SendQueue: o.HWM, Backlog: o.Backlog, IPv6: o.IPv6, MaxFrameBytes: o.MaxMsgBytes,
+		HandshakeTimeout: o.HandshakeIvl,
+		Keepalive:        zmtp.Keepalive{Off: k.Off, Idle: k.Idle, Interval: k.Interval, Count: k.Count},
+		HeartbeatIvl:     max(o.HeartbeatIvl, 0), HeartbeatTimeout: max(o.HeartbeatTimeout, 0), HeartbeatTTL: max(o.HeartbeatTTL, 0),
+	}, nil
 }
 
 func (o SocketOptions) applyKeepalive(s *zmq.Socket, e *optionSetter) {

@@ -2,12 +2,14 @@ package transport
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
-	zmq "github.com/pebbe/zmq4"
+	"github.com/saltern-io/saltern/transport/zmtp"
 )
 
 // Defaults of PublishServerConfig.
@@ -18,41 +20,49 @@ const (
 
 // PublishServerConfig describes a publisher (stock's port 4505).
 type PublishServerConfig struct {
-	Context  *Context
+	Context  *Context      // not used: a server needs no libzmq. nil is fine
 	Endpoint string        // see BindEndpoint
 	Options  SocketOptions // HWM is stock's pub_hwm: messages queued per subscriber
 	Queue    int           // calls of Publish that may wait; 0 = 1000. Later ones wait for room or their context
 
-	// StallWait is how long a burst waits for a subscriber that does not read, before that subscriber misses
-	// messages. 0 = 10 s. It halves with every subscriber that turned out to be stuck, down to 50 ms, and
+	// StallWait is how long a burst waits for a subscriber that does not read, before that subscriber is cut: it
+	// then knows that it missed something, and may come again. 0 = 10 s. It halves with every subscriber that turned out to be stuck, down to 50 ms, and
 	// recovers one step a minute, so that nobody can slow the others down for long. With very many subscribers
 	// on a slow host it must exceed the time to deliver HWM/2 messages to all of them.
 	StallWait time.Duration
 	Log       *slog.Logger
 }
 
-// PublishServer is a PUB socket that paces itself: a burst far above the high-water mark reaches every
-// subscriber that reads. spec: transport §4.1–4.3.
+// Limits of what one subscriber may ask for. A stock minion or syndic has one or two subscriptions of at most 40 bytes.
+const (
+	MaxSubscriptions     = 4096
+	MaxSubscriptionBytes = 256 << 10
+)
+
+// errSlowSubscriber is why a subscriber that did not read was cut.
+var errSlowSubscriber = errors.New("subscriber does not read")
+
+// PublishServer is a PUB that paces itself: a burst far above the high-water mark reaches every subscriber that
+// reads. spec: transport §4.1–4.3.
 type PublishServer struct {
-	cfg     PublishServerConfig
-	log     *slog.Logger
-	rare    rateLog
-	addr    string
-	wake    *waker
-	monitor *monitor
-	queue   chan *publication
-	count   publishCounters
+	cfg      PublishServerConfig
+	log      *slog.Logger
+	listener *zmtp.Listener
+	queue    chan *publication
+	count    publishCounters
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
 	done   chan struct{} // owner has ended
 	err    error         // its error; read after done
 
+	mu    sync.Mutex
+	index *zmtp.Index[*subscription]
+
 	// Below: owner goroutine only.
-	pub     *zmq.Socket
-	poller  *zmq.Poller
 	pacer   pacer
 	closing time.Time // when the owner saw that Close was called
+	fanout
 }
 
 // publication is one call of Publish on its way.
@@ -71,10 +81,7 @@ const (
 
 // ListenPublish binds the socket and starts its goroutine, which lasts until Close.
 func ListenPublish(cfg PublishServerConfig) (*PublishServer, error) {
-	switch {
-	case cfg.Context == nil:
-		return nil, fmt.Errorf("%w: no Context", ErrConfig)
-	case cfg.Queue < 0 || cfg.StallWait < 0:
+	if cfg.Queue < 0 || cfg.StallWait < 0 {
 		return nil, fmt.Errorf("%w: Queue %d, StallWait %v", ErrConfig, cfg.Queue, cfg.StallWait)
 	}
 	if cfg.Queue == 0 {
@@ -86,15 +93,18 @@ func ListenPublish(cfg PublishServerConfig) (*PublishServer, error) {
 	cfg.Options = cfg.Options.withDefaults(rolePublisher)
 	s := &PublishServer{
 		cfg: cfg, log: orDiscard(cfg.Log), queue: make(chan *publication, cfg.Queue), done: make(chan struct{}),
+		index: zmtp.NewIndex[*subscription](MaxSubscriptions, MaxSubscriptionBytes),
 	}
-	s.rare.log = s.log
 	s.pacer = pacer{full: cfg.StallWait}
-	s.ctx, s.cancel = context.WithCancel(context.Background())
-	if err := s.open(); err != nil {
-		s.cancel()
-		_ = s.closeSockets() // the first error says why
-		return nil, fmt.Errorf("listen for subscribers on %s: %w", cfg.Endpoint, err)
+	zc, err := cfg.Options.server(zmtp.RolePub)
+	if err != nil {
+		return nil, err
 	}
+	zc.Handler, zc.Log = publishHandler{s}, s.log
+	if s.listener, err = zmtp.Listen(cfg.Endpoint, zc); err != nil {
+		return nil, fmt.Errorf("listen for subscribers: %w", err)
+	}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
 	go func() {
 		defer close(s.done)
 		s.err = s.own()
@@ -102,41 +112,8 @@ func ListenPublish(cfg PublishServerConfig) (*PublishServer, error) {
 	return s, nil
 }
 
-func (s *PublishServer) open() (err error) {
-	zctx := s.cfg.Context
-	if s.wake, err = newWaker(zctx); err != nil {
-		return err
-	}
-	// PUB, not XPUB: it announces itself as stock does, and it does not queue subscriptions for the owner.
-	if s.pub, err = zctx.socket(zmq.PUB); err != nil {
-		return err
-	}
-	if err = s.cfg.Options.apply(s.pub, rolePublisher, s.cfg.Endpoint); err != nil {
-		return err
-	}
-	if err = s.pub.SetXpubNodrop(true); err != nil {
-		return fmt.Errorf("set XPUB_NODROP: %w", err)
-	}
-	if err = s.pub.SetSndtimeo(sendSlice); err != nil {
-		return fmt.Errorf("set SNDTIMEO: %w", err)
-	}
-	if s.monitor, err = newMonitor(zctx, s.pub, serverEvents, s.count.connections.event); err != nil {
-		return err
-	}
-	if err = s.pub.Bind(s.cfg.Endpoint); err != nil {
-		return err
-	}
-	if s.addr, err = s.pub.GetLastEndpoint(); err != nil {
-		return err
-	}
-	s.poller = zmq.NewPoller()
-	s.poller.Add(s.wake.pull, zmq.POLLIN)
-	s.poller.Add(s.pub, zmq.POLLIN) // never readable, but polling it takes in subscriptions while idle
-	return nil
-}
-
 // Addr returns the bound address with the real port, as "tcp://host:port".
-func (s *PublishServer) Addr() string { return s.addr }
+func (s *PublishServer) Addr() string { return s.listener.Addr() }
 
 // Publish sends messages, each a list of frames, in this order and with nothing in between. The frames must not
 // be changed afterwards. It returns when all were handed to libzmq; a subscriber that connects later, or is
@@ -160,7 +137,6 @@ func (s *PublishServer) Publish(ctx context.Context, messages ...[][]byte) error
 	case <-s.done:
 		return fmt.Errorf("publish: %w", ErrClosed)
 	}
-	s.wake.wake()
 	abandon := ctx.Done()
 	for {
 		select {
@@ -191,37 +167,58 @@ func (s *PublishServer) Run(ctx context.Context) error {
 	return s.Close()
 }
 
-// Close sends what is queued, waiting for stuck subscribers no longer than the linger time, closes the socket with its linger and waits
-// for the goroutine. It returns the error that ended the goroutine, if any. More calls do the same.
+// Close lets no more subscribers in, sends what is queued, waiting for stuck subscribers no longer than the linger
+// time, and ends connections once everything is sent or the linger time is over. It waits for all of that. More
+// calls do the same.
 func (s *PublishServer) Close() error {
+	s.listener.CloseListener()
 	s.cancel()
-	s.wake.wake()
 	<-s.done
 	return s.err
 }
 
 // Subscribers returns how many peers are connected to the publisher.
-func (s *PublishServer) Subscribers() int { return int(s.count.connections.open.Load()) }
+func (s *PublishServer) Subscribers() int { return s.listener.Connections() }
 
-func (s *PublishServer) closeSockets() error {
-	err := s.cfg.Context.release(s.pub)
-	s.pub = nil
-	if s.monitor != nil {
-		if e := s.monitor.wait(); err == nil {
-			err = e
-		}
+// subscription is one subscriber: what the index finds.
+type subscription struct {
+	conn  *zmtp.Conn
+	dirty bool // has messages that are not flushed; owner goroutine only
+}
+
+// publishHandler is what the connections of a PublishServer call, each from its own goroutine.
+type publishHandler struct{ s *PublishServer }
+
+// Opened makes the subscriber known.
+func (publishHandler) Opened(c *zmtp.Conn) error {
+	c.Tag = &subscription{conn: c}
+	return nil
+}
+
+// Message does not happen to a PUB.
+func (publishHandler) Message(*zmtp.Conn, [][]byte) {}
+
+// Subscribed keeps the index.
+func (h publishHandler) Subscribed(c *zmtp.Conn, topic []byte, on bool) error {
+	s, sub := h.s, c.Tag.(*subscription)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !on {
+		s.index.Remove(sub, topic)
+		return nil
 	}
-	if s.wake != nil {
-		if e := s.wake.close(); err == nil {
-			err = e
-		}
-	}
+	_, err := s.index.Add(sub, topic)
 	return err
+}
+
+// Closed forgets the subscriber.
+func (h publishHandler) Closed(c *zmtp.Conn, _ error) {
+	h.s.mu.Lock()
+	defer h.s.mu.Unlock()
+	h.s.index.Drop(c.Tag.(*subscription))
 }
 
 // publishCounters belong to PublishStats.
 type publishCounters struct {
-	connections connectionCounter
-
-	messages, bytes, stalls, stallTimeouts, lossy, abandoned atomic.Uint64
+	messages, bytes, stalls, stallTimeouts, cut, abandoned atomic.Uint64
 }

@@ -1,167 +1,187 @@
 package transport
 
 import (
+	"errors"
 	"fmt"
-	"syscall"
+	"runtime"
+	"sync"
 	"time"
 
-	zmq "github.com/pebbe/zmq4"
+	"github.com/saltern-io/saltern/transport/zmtp"
 )
 
-// sendSlice is how long one send waits inside libzmq before the owner looks whether it should stop.
-const sendSlice = 50 * time.Millisecond
-
-// own is the owner of the PUB socket.
+// own is the goroutine that sends: one, so that the order of publications is the same for all.
 func (s *PublishServer) own() error {
-	var err error
-	for err == nil && s.ctx.Err() == nil {
-		if _, err = s.poller.Poll(-1); err != nil {
-			if zmq.AsErrno(err) == zmq.Errno(syscall.EINTR) {
-				err = nil
-				continue
-			}
-			err = fmt.Errorf("poll: %w", err)
-			break
-		}
-		if err = s.wake.clear(); err == nil {
-			err = s.sendQueued()
-		}
-	}
-	if err == nil {
-		err = s.sendQueued()
-	}
-	if e := s.closeSockets(); err == nil {
-		err = e
-	}
-	if err != nil {
-		return fmt.Errorf("publish on %s: %w", s.addr, err)
-	}
-	return nil
-}
-
-// sendQueued sends until the queue is empty.
-func (s *PublishServer) sendQueued() error {
-	for {
+	for s.ctx.Err() == nil {
 		select {
 		case p := <-s.queue:
-			if !p.state.CompareAndSwap(publicationQueued, publicationStarted) {
-				s.count.abandoned.Add(uint64(len(p.messages)))
-				continue
-			}
-			err := s.sendAll(p.messages)
-			p.done <- err
-			if err != nil {
-				return err
-			}
-		default:
-			return nil
+			s.send(p)
+		case <-s.ctx.Done():
 		}
 	}
-}
-
-func (s *PublishServer) sendAll(messages [][][]byte) error {
-	for _, frames := range messages {
-		if err := s.sendPaced(frames); err != nil {
-			return fmt.Errorf("send: %w", err)
+	for rest := true; rest; {
+		select {
+		case p := <-s.queue:
+			s.send(p)
+		default:
+			rest = false
 		}
-		s.count.messages.Add(1)
+	}
+	if err := s.listener.Shutdown(s.cfg.Options.Linger); err != nil {
+		return fmt.Errorf("publish on %s: %w", s.Addr(), err)
 	}
 	return nil
 }
 
-// sendPaced sends one message to all subscribers, waiting for those whose queue is full.
-//
-// With NODROP, PUB takes a message only if every matching subscriber has room. When the wait is over the message
-// is sent with dropping allowed: the full subscribers miss it, and libzmq leaves them out of all further
-// messages until they have read half of their queue. So one wait pays for all that is stuck.
-func (s *PublishServer) sendPaced(frames [][]byte) error {
-	err := s.sendFrames(frames, zmq.DONTWAIT)
-	if !isAgain(err) {
-		return err
+// send sends one call's messages unless the caller has given up.
+func (s *PublishServer) send(p *publication) {
+	if !p.state.CompareAndSwap(publicationQueued, publicationStarted) {
+		s.count.abandoned.Add(uint64(len(p.messages)))
+		return
 	}
-	s.count.stalls.Add(1)
-	start := time.Now()
-	limit := s.pacer.limit(start)
-	for !s.hurry() {
-		if err = s.sendFrames(frames, 0); !isAgain(err) {
-			return err
-		}
-		if time.Since(start) >= limit {
-			s.pacer.timedOut(time.Now())
-			s.count.stallTimeouts.Add(1)
-			s.log.Warn("Subscribers that do not read miss publications", "waited", time.Since(start))
-			break
+	for i, frames := range p.messages {
+		s.enqueue(frames)
+		if i%flushEvery == flushEvery-1 {
+			s.flush()
 		}
 	}
-	return s.sendLossy(frames)
+	s.flush()
+	p.done <- nil
 }
 
-// hurry reports that Close has been waiting for the linger time: no more patience.
-func (s *PublishServer) hurry() bool {
-	if s.ctx.Err() == nil {
-		return false
+// flushEvery is how many messages of a burst are put into the queues before they are written, a few at a time and
+// connection.
+const flushEvery = 32
+
+// fanout is the memory that the sending goroutine uses again and again.
+type fanout struct {
+	matched []*subscription
+	full    []*subscription
+	dirty   []*subscription
+}
+
+// enqueue puts one message into the queue of everybody who asked for it, waiting for those that have no room.
+func (s *PublishServer) enqueue(frames [][]byte) {
+	m := zmtp.Encode(frames)
+	s.mu.Lock()
+	s.matched = s.index.Match(s.matched[:0], frames[0])
+	s.mu.Unlock()
+	full := s.full[:0]
+	for _, sub := range s.matched {
+		if !s.offer(sub, m) {
+			full = append(full, sub)
+		}
 	}
+	if len(full) > 0 {
+		s.flush()
+		full = s.retry(full, m)
+	}
+	if len(full) > 0 {
+		s.wait(full)
+		for _, sub := range s.retry(full, m) {
+			s.cut(sub)
+		}
+	}
+	s.count.messages.Add(1)
+	for _, f := range frames {
+		s.count.bytes.Add(uint64(len(f)))
+	}
+	clear(s.matched) // no hold on those that go
+	s.full = full[:0]
+	clear(s.full[:cap(s.full)])
+}
+
+// offer queues m for sub; false when there is no room.
+func (s *PublishServer) offer(sub *subscription, m *zmtp.Encoded) bool {
+	err := sub.conn.Enqueue(m)
+	if err == nil && !sub.dirty {
+		sub.dirty = true
+		s.dirty = append(s.dirty, sub)
+	}
+	return !errors.Is(err, zmtp.ErrQueueFull)
+}
+
+// retry offers m again and returns those that still have no room.
+func (s *PublishServer) retry(full []*subscription, m *zmtp.Encoded) []*subscription {
+	left := full[:0]
+	for _, sub := range full {
+		if !s.offer(sub, m) {
+			left = append(left, sub)
+		}
+	}
+	return left
+}
+
+// wait waits until all of full have read half of their queue, for as long as the pacer allows. One wait pays for
+// all that are stuck.
+func (s *PublishServer) wait(full []*subscription) {
+	s.count.stalls.Add(1)
+	start := time.Now()
+	timer := time.NewTimer(s.pacer.limit(start))
+	defer timer.Stop()
+	closing := s.ctx.Done()
+	for _, sub := range full {
+		for roomy := false; !roomy; {
+			select {
+			case <-sub.conn.Room():
+				roomy = true
+			case <-closing:
+				closing = nil
+				timer.Reset(s.patience())
+			case <-timer.C:
+				s.pacer.timedOut(time.Now())
+				s.count.stallTimeouts.Add(1)
+				return
+			}
+		}
+	}
+}
+
+// patience is what is left of the linger time since Close was first seen.
+func (s *PublishServer) patience() time.Duration {
 	if s.closing.IsZero() {
 		s.closing = time.Now()
 	}
-	return time.Since(s.closing) >= s.cfg.Options.Linger
+	return time.Until(s.closing.Add(s.cfg.Options.Linger))
 }
 
-// sendLossy sends one message to those who have room.
-func (s *PublishServer) sendLossy(frames [][]byte) error {
-	if err := s.pub.SetXpubNodrop(false); err != nil {
-		return fmt.Errorf("clear XPUB_NODROP: %w", err)
-	}
-	err := s.sendFrames(frames, zmq.DONTWAIT)
-	s.count.lossy.Add(1)
-	if e := s.pub.SetXpubNodrop(true); err == nil && e != nil {
-		err = fmt.Errorf("set XPUB_NODROP: %w", e)
-	}
-	return err
+// cut ends the connection of a subscriber that has not read for too long. It would miss messages anyway; so it
+// learns that it did, and signs on again.
+func (s *PublishServer) cut(sub *subscription) {
+	s.count.cut.Add(1)
+	s.log.Warn("Subscriber cut because it does not read", "peer", sub.conn.PeerIP(), "queued", sub.conn.Queued())
+	sub.conn.CloseWith(errSlowSubscriber)
 }
 
-// sendFrames sends one message. Only its first frame can find a queue full, since queues count whole messages.
-func (s *PublishServer) sendFrames(frames [][]byte, flags zmq.Flag) error {
-	for i, frame := range frames {
-		f := flags
-		if i < len(frames)-1 {
-			f |= zmq.SNDMORE
+// flushAlone is the number of connections from which several goroutines write.
+const flushAlone = 256
+
+// flush writes what enqueue has queued.
+func (s *PublishServer) flush() {
+	part := len(s.dirty)
+	if n := runtime.GOMAXPROCS(0); part > flushAlone {
+		part = (part + n - 1) / n
+	}
+	var group sync.WaitGroup
+	for rest := s.dirty; len(rest) > 0; {
+		mine := rest[:min(part, len(rest))]
+		rest = rest[len(mine):]
+		if len(rest) == 0 {
+			flushAll(mine)
+			break
 		}
-		if _, err := s.pub.SendBytes(frame, f); err != nil {
-			return err
-		}
-		s.count.bytes.Add(uint64(len(frame)))
+		group.Go(func() { flushAll(mine) })
 	}
-	return nil
-}
-
-// Pace of forgiving stuck subscribers.
-const (
-	minStallWait  = 50 * time.Millisecond
-	forgiveAfter  = time.Minute
-	maxStallSteps = 16
-)
-
-// pacer decides how long a burst may wait. Pure: time is given.
-type pacer struct {
-	full  time.Duration
-	steps int       // recent time-outs
-	since time.Time // when steps last changed
-}
-
-// limit returns how long to wait now.
-func (p *pacer) limit(now time.Time) time.Duration {
-	if p.steps > 0 {
-		if n := int(now.Sub(p.since) / forgiveAfter); n > 0 {
-			p.steps = max(0, p.steps-n)
-			p.since = now
-		}
+	group.Wait()
+	for i, sub := range s.dirty {
+		sub.dirty = false
+		s.dirty[i] = nil
 	}
-	return min(p.full, max(minStallWait, p.full>>p.steps))
+	s.dirty = s.dirty[:0]
 }
 
-// timedOut records that a wait was in vain.
-func (p *pacer) timedOut(now time.Time) {
-	p.steps = min(p.steps+1, maxStallSteps)
-	p.since = now
+func flushAll(subs []*subscription) {
+	for _, sub := range subs {
+		sub.conn.Flush()
+	}
 }

@@ -8,22 +8,23 @@ type PublishStats struct {
 	HandshakeFailures uint64 // not ZMTP, or silent too long
 
 	Queued        int    // calls of Publish that wait
-	Messages      uint64 // handed to libzmq
+	Messages      uint64 // handed to the connections
 	Bytes         uint64 // of their frames, once each
 	Stalls        uint64 // times a burst waited for subscribers
 	StallTimeouts uint64 // times it gave up on some of them
-	Lossy         uint64 // messages that subscribers with a full queue missed. What such a subscriber misses
-	// afterwards, until it reads again, libzmq does not tell
-	Abandoned uint64 // messages whose caller gave up while they were queued
+	Cut           uint64 // subscribers cut because they did not read: what was queued for them is lost
+	PeersCut      uint64 // subscribers cut for other reasons: broke the protocol or a limit, or stalled
+	Abandoned     uint64 // messages whose caller gave up while they were queued
 }
 
 // Stats returns the counters as they are now.
 func (s *PublishServer) Stats() PublishStats {
-	c := &s.count
+	c, l := &s.count, s.listener.Stats()
 	return PublishStats{
-		Connections: int(c.connections.open.Load()), Accepted: c.connections.accepted.Load(),
-		AcceptFailures: c.connections.acceptFailed.Load(), HandshakeFailures: c.connections.handshakeFailed.Load(),
-		Queued: len(s.queue), Messages: c.messages.Load(), Bytes: c.bytes.Load(), Stalls: c.stalls.Load(),
-		StallTimeouts: c.stallTimeouts.Load(), Lossy: c.lossy.Load(), Abandoned: c.abandoned.Load(),
+		Connections: l.Connections, Accepted: l.Accepted,
+		AcceptFailures: l.AcceptFailures, HandshakeFailures: l.HandshakeFailures,
+		PeersCut: l.ProtocolErrors + l.Stalled + l.Evicted + l.Mute,
+		Queued:   len(s.queue), Messages: c.messages.Load(), Bytes: c.bytes.Load(), Stalls: c.stalls.Load(),
+		StallTimeouts: c.stallTimeouts.Load(), Cut: c.cut.Load(), Abandoned: c.abandoned.Load(),
 	}
 }

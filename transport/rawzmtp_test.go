@@ -48,20 +48,20 @@ func newRawPeer(conn net.Conn) *rawPeer {
 }
 
 // dialRaw connects and shakes hands as a socket of the given type.
-func dialRaw(addr, socketType string) (*rawPeer, error) {
+func dialRaw(addr, socketType string, identity ...string) (*rawPeer, error) {
 	conn, err := net.DialTimeout("tcp", strings.TrimPrefix(addr, "tcp://"), rawDeadline)
 	if err != nil {
 		return nil, err
 	}
 	p := newRawPeer(conn)
-	if err := p.handshake(socketType); err != nil {
+	if err := p.handshake(socketType, strings.Join(identity, "")); err != nil {
 		conn.Close()
 		return nil, err
 	}
 	return p, nil
 }
 
-func (p *rawPeer) handshake(socketType string) error {
+func (p *rawPeer) handshake(socketType, identity string) error {
 	if err := p.SetDeadline(time.Now().Add(rawDeadline)); err != nil {
 		return err
 	}
@@ -72,7 +72,7 @@ func (p *rawPeer) handshake(socketType string) error {
 	if _, err := io.ReadFull(p.r, greeting); err != nil {
 		return fmt.Errorf("greeting: %w", err)
 	}
-	ready := rawReady(socketType, "")
+	ready := rawReady(socketType, identity)
 	if _, err := p.Write(append([]byte{4, byte(len(ready))}, ready...)); err != nil {
 		return err
 	}
@@ -87,9 +87,9 @@ func (p *rawPeer) handshake(socketType string) error {
 	return nil
 }
 
-func mustDialRaw(t testing.TB, addr, socketType string) *rawPeer {
+func mustDialRaw(t testing.TB, addr, socketType string, identity ...string) *rawPeer {
 	t.Helper()
-	p, err := dialRaw(addr, socketType)
+	p, err := dialRaw(addr, socketType, identity...)
 	if err != nil {
 		t.Fatalf("raw %s peer: %v", socketType, err)
 	}

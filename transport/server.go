@@ -5,10 +5,9 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
-	zmq "github.com/pebbe/zmq4"
+	"github.com/saltern-io/saltern/transport/zmtp"
 )
 
 // DefaultDrainTimeout is how long a stopping RequestServer waits for its handlers.
@@ -16,12 +15,12 @@ const DefaultDrainTimeout = 10 * time.Second
 
 // RequestServerConfig describes a request server (stock's port 4506).
 type RequestServerConfig struct {
-	Context  *Context
-	Endpoint string // see BindEndpoint
+	Context  *Context // not used: a server needs no libzmq. nil is fine
+	Endpoint string   // see BindEndpoint
 	Options  SocketOptions
 
 	Classes  []Class               // at least one
-	Classify func(body []byte) int // index into Classes; runs on the socket's goroutine: cheap, no locks. nil or out of range = 0
+	Classify func(body []byte) int // index into Classes; runs on the peer's goroutine: cheap. nil or out of range = 0
 
 	// Handle answers one request by calling r.Reply, at once or later from elsewhere. It runs on a worker of the
 	// request's class. ctx ends when the server gives up waiting during shutdown. A request that is never replied
@@ -34,69 +33,56 @@ type RequestServerConfig struct {
 
 	DrainTimeout time.Duration // how long handlers may take after Run's context ended; 0 = 10 s
 	MaxFrames    int           // frames of one message; 0 = DefaultMaxFrames
-	PeerAddress  bool          // fill Request.Peer; costs three allocations per request
 	Log          *slog.Logger
 }
 
-// RequestServer is a ROUTER socket with classes of workers behind it. spec: transport §2.1, §2.2.
+// RequestServer is a ROUTER with classes of workers behind it. spec: transport §2.1, §2.2.
 type RequestServer struct {
-	cfg     RequestServerConfig
-	log     *slog.Logger
-	rare    rateLog // peers can cause these
-	addr    string
-	classes []*classQueue
-	out     replyQueue
-	wake    *waker
-	monitor *monitor
-	count   requestCounters
-
-	stopping atomic.Bool // Run's context ended
-	expired  atomic.Bool // the drain time is over
+	cfg        RequestServerConfig
+	log        *slog.Logger
+	rare       rateLog // peers can cause these
+	listener   *zmtp.Listener
+	classes    []*classQueue
+	unanswered requestList
+	count      requestCounters
+	started    chan struct{} // closed by Run or Close: requests are taken, or refused
 
 	mu      sync.Mutex
 	running bool
 	closed  bool
-
-	// Below: owner goroutine only, once Run has started.
-	router     *zmq.Socket
-	poller     *zmq.Poller
-	routerID   int
-	reader     frameReader
-	unanswered requestList
-	held       *Request // found its class full
-	spare      []*Request
-	draining   bool
-	drainTimer *time.Timer
-	idle       bool // the last receive found nothing more
 }
 
-// ListenRequests binds the socket and returns the server, which takes requests once Run is called. An error of
-// the address (in use, not on this host) is returned here.
+// ListenRequests binds the address and returns the server, which lets peers connect but takes requests only once
+// Run is called. An error of the address (in use, not on this host) is returned here.
 func ListenRequests(cfg RequestServerConfig) (*RequestServer, error) {
 	if err := checkRequestConfig(&cfg); err != nil {
 		return nil, err
 	}
-	s := &RequestServer{cfg: cfg, log: orDiscard(cfg.Log)}
+	s := &RequestServer{cfg: cfg, log: orDiscard(cfg.Log), started: make(chan struct{})}
 	s.rare.log = s.log
 	for _, c := range cfg.Classes {
-		q, err := newClassQueue(c, cfg.Malformed)
+		q, err := newClassQueue(c, cfg.Malformed, &s.unanswered)
 		if err != nil {
 			return nil, err
 		}
 		s.classes = append(s.classes, q)
 	}
-	if err := s.open(); err != nil {
-		_ = s.closeSockets() // the first error says why
-		return nil, fmt.Errorf("listen for requests on %s: %w", cfg.Endpoint, err)
+	zc, err := cfg.Options.server(zmtp.RoleRouter)
+	if err != nil {
+		return nil, err
 	}
-	s.out.wake = s.wake.wake
+	zc.Handler, zc.Log, zc.MaxFrames, zc.WriteTimeout = requestHandler{s}, s.log, cfg.MaxFrames, unreadReplies
+	if s.listener, err = zmtp.Listen(cfg.Endpoint, zc); err != nil {
+		return nil, fmt.Errorf("listen for requests: %w", err)
+	}
 	return s, nil
 }
 
+// unreadReplies is how long a peer may leave its replies unread, once the kernel holds no more of them.
+const unreadReplies = 5 * time.Minute
+
 func checkRequestConfig(cfg *RequestServerConfig) error {
 	switch {
-	case cfg.Context == nil:
-		return fmt.Errorf("%w: no Context", ErrConfig)
 	case len(cfg.Classes) == 0:
 		return fmt.Errorf("%w: no Classes", ErrConfig)
 	case cfg.Handle == nil:
@@ -122,49 +108,13 @@ func checkRequestConfig(cfg *RequestServerConfig) error {
 	return nil
 }
 
-// open creates, tunes and binds the ROUTER.
-func (s *RequestServer) open() (err error) {
-	zctx := s.cfg.Context
-	if s.wake, err = newWaker(zctx); err != nil {
-		return err
-	}
-	seedRoutingIDs()
-	if s.router, err = zctx.socket(zmq.ROUTER); err != nil {
-		return err
-	}
-	if err = s.cfg.Options.apply(s.router, roleRequestServer, s.cfg.Endpoint); err != nil {
-		return err
-	}
-	// Without it a reply to a peer that has gone vanishes without an error and cannot be counted. HANDOVER
-	// stays off: routing ids are not authenticated, so a newcomer could take over somebody's replies.
-	if err = s.router.SetRouterMandatory(1); err != nil {
-		return fmt.Errorf("set ROUTER_MANDATORY: %w", err)
-	}
-	if s.monitor, err = newMonitor(zctx, s.router, serverEvents, s.count.connections.event); err != nil {
-		return err
-	}
-	if err = s.router.Bind(s.cfg.Endpoint); err != nil {
-		return err
-	}
-	if s.addr, err = s.router.GetLastEndpoint(); err != nil {
-		return err
-	}
-	s.reader = frameReader{
-		socket: s.router, maxFrames: s.cfg.MaxFrames, maxBytes: s.cfg.Options.MaxMsgBytes, peer: s.cfg.PeerAddress,
-	}
-	s.poller = zmq.NewPoller()
-	s.poller.Add(s.wake.pull, zmq.POLLIN)
-	s.routerID = s.poller.Add(s.router, zmq.POLLIN)
-	return nil
-}
-
 // Addr returns the bound address with the real port, as "tcp://host:port".
-func (s *RequestServer) Addr() string { return s.addr }
+func (s *RequestServer) Addr() string { return s.listener.Addr() }
 
-// Run serves until ctx ends, then stops in order: requests already taken are handled for at most DrainTimeout
-// while new ones get the Shutdown reply, what is left gets the Shutdown reply too, all replies are handed to
-// libzmq, and the socket closes with its linger. It returns nil after an orderly stop, ErrHandlersBusy when
-// handlers do not end, ErrRunning or ErrClosed when called at the wrong time, or the socket's error.
+// Run serves until ctx ends, then stops in order: no more peers are let in, requests already taken are handled for
+// at most DrainTimeout while new ones get the Shutdown reply, what is left gets the Shutdown reply too, and
+// connections end when their replies are sent or the linger time is over. It returns nil after an orderly stop,
+// ErrHandlersBusy when handlers do not end, ErrRunning or ErrClosed when called at the wrong time.
 func (s *RequestServer) Run(ctx context.Context) error {
 	s.mu.Lock()
 	switch {
@@ -181,26 +131,43 @@ func (s *RequestServer) Run(ctx context.Context) error {
 	handlerCtx, cancelHandlers := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancelHandlers()
 	workers := s.startWorkers(handlerCtx)
-	stop := context.AfterFunc(ctx, func() {
-		s.stopping.Store(true)
-		s.wake.wake()
-	})
-	loopErr := s.loop()
-	stop()
-	s.beginDrain() // a failed loop has not
-	s.finish()
+	close(s.started)
+	<-ctx.Done()
+	s.drain()
 	cancelHandlers()
-	closeErr := s.closeSockets()
+	closeErr := s.listener.Shutdown(s.cfg.Options.Linger)
 	waitErr := waitWorkers(workers, s.cfg.DrainTimeout)
-	for _, err := range []error{loopErr, waitErr, closeErr} {
+	for _, err := range []error{waitErr, closeErr} {
 		if err != nil {
-			return fmt.Errorf("serve requests on %s: %w", s.addr, err)
+			return fmt.Errorf("serve requests on %s: %w", s.Addr(), err)
 		}
 	}
 	return nil
 }
 
-// Close releases a server on which Run was never called. While Run works it does nothing: end Run's context.
+// drain lets the workers finish what they have, for a time, and answers the rest. From its beginning on new
+// requests are refused.
+func (s *RequestServer) drain() {
+	s.listener.CloseListener()
+	for _, class := range s.classes {
+		class.close()
+	}
+	timer := time.NewTimer(s.cfg.DrainTimeout)
+	defer timer.Stop()
+	select {
+	case <-s.unanswered.emptied():
+		return
+	case <-timer.C:
+	}
+	for _, r := range s.unanswered.all() {
+		if r.settle(s.cfg.Shutdown) {
+			s.count.refusedStopping.Add(1)
+		}
+	}
+}
+
+// Close releases a server on which Run was never called; peers that connected meanwhile are cut. While Run works
+// it does nothing: end Run's context.
 func (s *RequestServer) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -208,25 +175,9 @@ func (s *RequestServer) Close() error {
 		return nil
 	}
 	s.closed = true
-	return s.closeSockets()
-}
-
-// closeSockets also serves a half opened server.
-func (s *RequestServer) closeSockets() error {
-	s.out.mu.Lock()
-	s.out.closed = true
-	s.out.mu.Unlock()
-	err := s.cfg.Context.release(s.router)
-	s.router = nil
-	if s.monitor != nil {
-		if e := s.monitor.wait(); err == nil {
-			err = e
-		}
+	for _, class := range s.classes {
+		class.close()
 	}
-	if s.wake != nil {
-		if e := s.wake.close(); err == nil {
-			err = e
-		}
-	}
-	return err
+	close(s.started)
+	return s.listener.Close()
 }

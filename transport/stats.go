@@ -8,9 +8,10 @@ type RequestStats struct {
 	Accepted          uint64 // connections ever
 	AcceptFailures    uint64 // mostly: out of file descriptors. Needs attention at once
 	HandshakeFailures uint64 // not ZMTP, or silent too long
+	PeersCut          uint64 // after the handshake: broke the protocol or a limit, or stalled in the middle of something
 
 	Received        uint64 // messages read
-	Sent            uint64 // replies handed to libzmq, of every kind
+	Sent            uint64 // replies handed to connections, of every kind
 	NoDelimiter     uint64 // dropped without an answer: there was no empty frame, so no way to answer
 	Malformed       uint64 // answered with Malformed
 	RefusedStopping uint64 // answered with Shutdown
@@ -30,33 +31,28 @@ type ClassStats struct {
 	WaitingBytes int64  // their bodies
 	Received     uint64 // requests of this class
 	Refused      uint64 // answered with Class.Answer
-	Stalls       uint64 // times reading stopped for this class
+	Stalls       uint64 // times reading from a peer stopped for this class
 }
 
 type requestCounters struct {
-	connections connectionCounter
-
 	received, sent, noDelimiter, malformed, refusedStopping atomic.Uint64
-	panics, peerGone, peerFull, sendErrors                  atomic.Uint64
+	panics, late, peerGone, peerFull, sendErrors            atomic.Uint64
 }
 
 // Stats returns the counters as they are now.
 func (s *RequestServer) Stats() RequestStats {
-	c := &s.count
+	c, l := &s.count, s.listener.Stats()
 	st := RequestStats{
-		Connections: int(c.connections.open.Load()), Accepted: c.connections.accepted.Load(),
-		AcceptFailures: c.connections.acceptFailed.Load(), HandshakeFailures: c.connections.handshakeFailed.Load(),
+		Connections: l.Connections, Accepted: l.Accepted, AcceptFailures: l.AcceptFailures,
+		HandshakeFailures: l.HandshakeFailures, PeersCut: l.ProtocolErrors + l.Stalled + l.Evicted + l.Mute,
 		Received: c.received.Load(), Sent: c.sent.Load(), NoDelimiter: c.noDelimiter.Load(),
 		Malformed: c.malformed.Load(), RefusedStopping: c.refusedStopping.Load(), Panics: c.panics.Load(),
-		LateReplies: s.out.late.Load(), PeerGone: c.peerGone.Load(), PeerFull: c.peerFull.Load(),
+		LateReplies: c.late.Load(), PeerGone: c.peerGone.Load(), PeerFull: c.peerFull.Load(),
 		SendErrors: c.sendErrors.Load(),
 		Classes:    make([]ClassStats, 0, len(s.classes)),
 	}
 	for _, q := range s.classes {
-		st.Classes = append(st.Classes, ClassStats{
-			Name: q.Name, Waiting: q.requests.Load(), WaitingBytes: q.bytes.Load(),
-			Received: q.received.Load(), Refused: q.refused.Load(), Stalls: q.stalls.Load(),
-		})
+		st.Classes = append(st.Classes, q.stats())
 	}
 	return st
 }

@@ -85,7 +85,7 @@ func (s *Subscriber) open() (err error) {
 	if s.sub, err = zctx.socket(zmq.SUB); err != nil {
 		return err
 	}
-	if err = s.cfg.Options.apply(s.sub, roleClient, s.cfg.Endpoint); err != nil {
+	if err = s.cfg.Options.apply(s.sub, s.cfg.Endpoint); err != nil {
 		return err
 	}
 	if s.monitor, err = newMonitor(zctx, s.sub, clientEvents, s.links.handle); err != nil {
@@ -101,8 +101,8 @@ func (s *Subscriber) open() (err error) {
 }
 
 // Messages returns the received publications, in order. While the channel is full the subscriber reads nothing;
-// then libzmq's queue (HWM) fills, then the kernel's, and at last the publisher drops what it has for this
-// subscriber, which only a gap in the serials shows. Stats counts the waits. Closed when Run ends.
+// then libzmq's queue (HWM) fills, then the kernel's, and at last the publisher cuts the subscriber, or, if it is
+// stock's, drops what it has for it, which only a gap in the serials shows. Stats counts the waits. Closed when Run ends.
 func (s *Subscriber) Messages() <-chan Message { return s.messages }
 
 // Links returns what happens to the connection. The last 64 events are kept; older ones give way and are counted.

@@ -2,10 +2,14 @@ package transport
 
 import (
 	"bytes"
+	"errors"
+	"reflect"
 	"testing"
 	"time"
 
 	zmq "github.com/pebbe/zmq4"
+
+	"github.com/saltern-io/saltern/transport/zmtp"
 )
 
 const (
@@ -42,15 +46,13 @@ func TestSplitEnvelope(t *testing.T) {
 		good bool
 	}{
 		{"", 0, false},
-		{"i", 0, false},
-		{"-", 0, false},
-		{"--", 2, true},
-		{"ib", 0, false},
-		{"i-", 2, true},
-		{"i-b", 2, true},
-		{"ipp-b", 4, true},
-		{"i--b", 2, true},
-		{"-b-", 3, true},
+		{"b", 0, false},
+		{"-", 1, true},
+		{"--", 1, true},
+		{"-b", 1, true},
+		{"pp-b", 3, true},
+		{"p--b", 2, true},
+		{"b-", 2, true},
 	} {
 		var frames [][]byte
 		for _, c := range tc.in {
@@ -63,7 +65,7 @@ func TestSplitEnvelope(t *testing.T) {
 }
 
 func FuzzSplitEnvelope(f *testing.F) {
-	f.Add([]byte("\x01i\x00\x01b"))
+	f.Add([]byte("\x01p\x00\x01b"))
 	f.Add([]byte("\x00\x00"))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		var frames [][]byte
@@ -75,10 +77,10 @@ func FuzzSplitEnvelope(f *testing.F) {
 		if !ok {
 			return
 		}
-		if n < 2 || n > len(frames) || len(frames[n-1]) != 0 {
+		if n < 1 || n > len(frames) || len(frames[n-1]) != 0 {
 			t.Fatalf("%d of %q", n, frames)
 		}
-		for _, frame := range frames[1 : n-1] {
+		for _, frame := range frames[:n-1] {
 			if len(frame) == 0 {
 				t.Fatalf("not the first empty frame: %d of %q", n, frames)
 			}
@@ -87,24 +89,64 @@ func FuzzSplitEnvelope(f *testing.F) {
 }
 
 func TestClassQueue_limits(t *testing.T) {
-	q, err := newClassQueue(Class{Queue: 2, Workers: 1, QueueBytes: 100}, nil)
+	q, err := newClassQueue(Class{Queue: 2, Workers: 1, QueueBytes: 100, Full: Answer}, nil, &requestList{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !q.admit(1000) {
+	place := func(n int) bool { return q.place(&Request{body: make([]byte, n)}) == placedQueued }
+	if !place(1000) {
 		t.Error("a large request alone was refused")
 	}
-	if q.admit(1) {
+	if place(1) {
 		t.Error("bytes not limited")
 	}
-	q.release(1000)
+	q.release(<-q.ch)
 	for range 3 {
-		if !q.admit(0) {
+		if !place(0) {
 			t.Error("refused below the limit")
 		}
 	}
-	if q.admit(0) {
+	if place(0) {
 		t.Error("count not limited")
+	}
+	q.close()
+	q.close()
+	if q.place(&Request{}) != placedStopped {
+		t.Error("closed class took a request")
+	}
+}
+
+// Peers that wait for room get it in the order they came, a large request is not overtaken, and all are told when
+// the class closes.
+func TestClassQueue_order(t *testing.T) {
+	q, err := newClassQueue(Class{Queue: 1, Workers: 1, QueueBytes: 10}, nil, &requestList{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	outcomes := make(chan placed, 6)
+	for i, size := range []int{5, 5, 8, 1, 1, 1} {
+		if i < 2 {
+			outcomes <- q.place(&Request{body: make([]byte, size)})
+			continue
+		}
+		go func() { outcomes <- q.place(&Request{body: make([]byte, size)}) }()
+		eventually(t, "waiting", func() bool { return int(q.stalls.Load()) == i-1 && len(q.ch) == 2 })
+	}
+	q.release(<-q.ch)
+	if len(q.ch) != 1 {
+		t.Error("overtaken")
+	}
+	q.release(<-q.ch)
+	if n := len(q.ch); n != 2 || len((<-q.ch).body) != 8 {
+		t.Errorf("%d queued", n)
+	}
+	q.close()
+	got := map[placed]int{}
+	for range 6 {
+		got[<-outcomes]++
+	}
+	if got[placedQueued] != 4 || got[placedStopped] != 2 {
+		t.Errorf("got %v", got)
 	}
 }
 
@@ -126,34 +168,27 @@ func TestSocketOptions(t *testing.T) {
 		return d
 	}
 	type want struct {
-		hwm, backlog, keep, idle, intvl, cnt int
-		linger, handshake, ivl, ivlMax       time.Duration
-		size                                 int64
-		ipv6                                 bool
+		hwm, keep, idle, intvl, cnt    int
+		linger, handshake, ivl, ivlMax time.Duration
+		size                           int64
+		ipv6                           bool
 	}
 	for _, tc := range []struct {
 		name     string
-		role     role
 		endpoint string
 		in       SocketOptions
 		want     want
 	}{
-		{"router", roleRequestServer, "tcp://*:*", SocketOptions{}, want{
-			10000, 1000, 1, 300, -1, -1, time.Second, 10 * time.Second, 100 * time.Millisecond, 0, 64 << 20, false,
+		{"client", "tcp://h:1", SocketOptions{IPv6: true}, want{
+			1000, 1, 300, -1, -1, 0, 10 * time.Second, 100 * time.Millisecond, 5 * time.Second, 64 << 20, true,
 		}},
-		{"pub", rolePublisher, "tcp://[::]:1", SocketOptions{}, want{
-			1000, 1000, 1, 300, -1, -1, time.Second, 10 * time.Second, 100 * time.Millisecond, 0, 1024, true,
-		}},
-		{"client", roleClient, "tcp://h:1", SocketOptions{IPv6: true}, want{
-			1000, 100, 1, 300, -1, -1, 0, 10 * time.Second, 100 * time.Millisecond, 5 * time.Second, 64 << 20, true,
-		}},
-		{"own values", roleClient, "tcp://h:1", SocketOptions{
+		{"own values", "tcp://h:1", SocketOptions{
 			HWM: 7, Linger: 3 * time.Second, MaxMsgBytes: -1, HandshakeIvl: time.Second, ReconnectIvl: time.Second, ReconnectMax: -1,
 			Keepalive:    KeepaliveOptions{Idle: 1500 * time.Millisecond, Interval: 5 * time.Second, Count: 4},
 			HeartbeatIvl: time.Second, HeartbeatTimeout: time.Second, HeartbeatTTL: time.Second,
-		}, want{7, 100, 1, 2, 5, 4, 3 * time.Second, time.Second, time.Second, 0, -1, false}},
-		{"off", rolePublisher, "tcp://h:1", SocketOptions{Linger: -1, Backlog: 5, Keepalive: KeepaliveOptions{Off: true}}, want{
-			1000, 5, 0, -1, -1, -1, 0, 10 * time.Second, 100 * time.Millisecond, 0, 1024, false,
+		}, want{7, 1, 2, 5, 4, 3 * time.Second, time.Second, time.Second, 0, -1, false}},
+		{"off", "tcp://[::1]:1", SocketOptions{Linger: -1, Keepalive: KeepaliveOptions{Off: true}}, want{
+			1000, 0, -1, -1, -1, 0, 10 * time.Second, 100 * time.Millisecond, 5 * time.Second, 64 << 20, true,
 		}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -166,7 +201,7 @@ func TestSocketOptions(t *testing.T) {
 					t.Error(err)
 				}
 			}()
-			if err := tc.in.withDefaults(tc.role).apply(s, tc.role, tc.endpoint); err != nil {
+			if err := tc.in.withDefaults(roleClient).apply(s, tc.endpoint); err != nil {
 				t.Fatal(err)
 			}
 			size, err := s.GetMaxmsgsize()
@@ -178,7 +213,7 @@ func TestSocketOptions(t *testing.T) {
 				t.Error(err)
 			}
 			got := want{
-				ints(s.GetSndhwm), ints(s.GetBacklog), ints(s.GetTcpKeepalive), ints(s.GetTcpKeepaliveIdle),
+				ints(s.GetSndhwm), ints(s.GetTcpKeepalive), ints(s.GetTcpKeepaliveIdle),
 				ints(s.GetTcpKeepaliveIntvl), ints(s.GetTcpKeepaliveCnt), times(s.GetLinger), times(s.GetHandshakeIvl),
 				times(s.GetReconnectIvl), times(s.GetReconnectIvlMax), size, six,
 			}
@@ -192,6 +227,45 @@ func TestSocketOptions(t *testing.T) {
 	}
 }
 
+// The same for servers.
+func TestSocketOptions_server(t *testing.T) {
+	own := SocketOptions{
+		HWM: 7, Backlog: 5, IPv6: true, MaxMsgBytes: -1, HandshakeIvl: time.Second,
+		Keepalive:    KeepaliveOptions{Idle: time.Second, Interval: 5 * time.Second, Count: 4},
+		HeartbeatIvl: time.Second, HeartbeatTimeout: 2 * time.Second, HeartbeatTTL: 3 * time.Second,
+	}
+	for _, tc := range []struct {
+		role role
+		in   SocketOptions
+		want zmtp.Config
+	}{
+		{roleRequestServer, SocketOptions{}, zmtp.Config{
+			SendQueue: 10000, Backlog: 1000, MaxFrameBytes: 64 << 20, HandshakeTimeout: 10 * time.Second,
+			Keepalive: zmtp.Keepalive{Idle: 300 * time.Second},
+		}},
+		{rolePublisher, SocketOptions{}, zmtp.Config{
+			SendQueue: 1000, Backlog: 1000, MaxFrameBytes: 1024, HandshakeTimeout: 10 * time.Second,
+			Keepalive: zmtp.Keepalive{Idle: 300 * time.Second},
+		}},
+		{rolePublisher, own, zmtp.Config{
+			SendQueue: 7, Backlog: 5, IPv6: true, MaxFrameBytes: -1, HandshakeTimeout: time.Second,
+			Keepalive:    zmtp.Keepalive{Idle: time.Second, Interval: 5 * time.Second, Count: 4},
+			HeartbeatIvl: time.Second, HeartbeatTimeout: 2 * time.Second, HeartbeatTTL: 3 * time.Second,
+		}},
+	} {
+		got, err := tc.in.withDefaults(tc.role).server(zmtp.RolePub)
+		tc.want.Role = zmtp.RolePub
+		if err != nil || !reflect.DeepEqual(got, tc.want) {
+			t.Errorf("got  %+v, %v\nwant %+v", got, err, tc.want)
+		}
+	}
+	for _, bad := range []SocketOptions{{HWM: -1}, {Backlog: -1}, {HandshakeIvl: -1}} {
+		if _, err := bad.server(zmtp.RolePub); !errors.Is(err, ErrConfig) {
+			t.Errorf("%+v: %v", bad, err)
+		}
+	}
+}
+
 func TestContext(t *testing.T) {
 	for _, n := range [][2]int{{-1, 0}, {0, -1}} {
 		if _, err := NewContext(n[0], n[1]); err == nil {
@@ -202,8 +276,8 @@ func TestContext(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// A publisher takes two sockets for waking, one for itself, two for its monitor.
-	if _, err := ListenPublish(PublishServerConfig{Context: c, Endpoint: loopback}); err == nil {
+	// A subscriber takes two sockets for waking, one for itself, two for its monitor.
+	if _, err := NewSubscriber(SubscriberConfig{Context: c, Endpoint: loopback}); err == nil {
 		t.Error("socket limit not applied")
 	}
 	if err := c.Close(); err != nil {

@@ -53,12 +53,9 @@ func (s *RequestServer) handle(ctx context.Context, r *Request) {
 			return
 		}
 		s.count.panics.Add(1)
-		s.rare.warn("Handler panicked", "class", r.class.Name, "peer", r.peer, "panic", panicText(p),
+		s.rare.warn("Handler panicked", "class", r.class.Name, "peer", r.Peer(), "panic", panicText(p),
 			"stack", string(debug.Stack()))
-		if s.out.claim(r, s.cfg.Exception) {
-			r.class.release(len(r.body))
-			s.wake.wake()
-		}
+		r.settle(s.cfg.Exception)
 	}()
 	s.cfg.Handle(ctx, r)
 }

@@ -50,7 +50,7 @@ var (
 	PublishMessages  = define(Counter, "saltern_publish_messages_total", "Publications handed to the publish socket.")
 	PublishBytes     = define(Counter, "saltern_publish_bytes_total", "Their bytes, once each.")
 	PublishStalls    = define(Counter, "saltern_publish_stalls_total", "Bursts that waited for subscribers.")
-	PublishLossy     = define(Counter, "saltern_publish_lossy_total", "Publications that subscribers with a full queue missed.")
+	PublishCut       = define(Counter, "saltern_publish_cut_total", "Subscribers cut because they did not read: they missed publications.")
 	PublishAbandoned = define(Counter, "saltern_publish_abandoned_total", "Publications whose requester gave up while they waited.")
 )
 

@@ -16,7 +16,7 @@ func TestConn_echo(t *testing.T) {
 	server := newRecorder()
 	server.message = echo
 	l := listen(t, Config{Role: RoleRouter, Handler: server})
-	for _, size := range []int{0, 1, 300, 5000, 70 << 10, 3 << 20} {
+	for _, size := range []int{0, 1, 300, 5000, 70 << 10, 300 << 10} {
 		r := newRecorder()
 		c := dial(t, l, Config{Role: RoleDealer, Handler: r, Identity: []byte("me")})
 		want := [][]byte{{}, bytes.Repeat([]byte("m"), size)}

@@ -49,11 +49,11 @@ func TestLibzmq_requests(t *testing.T) {
 	server := newRecorder()
 	server.message = echo
 	l := listen(t, Config{Role: RoleRouter, Handler: server})
-	big := strings.Repeat("big", 1<<20)
+	big := strings.Repeat("big", 100<<10)
 	for _, kind := range []zmq.Type{zmq.REQ, zmq.DEALER} {
 		s := socket(t, kind, l.Addr())
 		for i := range 5 {
-			want := []string{fmt.Sprintf("request %d", i), "", big[:i*700000]}
+			want := []string{fmt.Sprintf("request %d", i), "", big[:i*70000]}
 			if _, err := s.SendMessage(want); err != nil {
 				t.Fatal(err)
 			}
