@@ -22,7 +22,7 @@ type result struct {
 }
 
 func newCommitter(s *Store) *committer {
-	return &committer{s: s, g: newGroup(s.db)}
+	return &committer{s: s, g: newGroup(s.db, &s.export)}
 }
 
 // run takes groups until the queue is closed and empty.
@@ -62,6 +62,10 @@ func (c *committer) commit() {
 		return
 	}
 	c.s.counts.group(len(c.writes), time.Since(started))
+	if c.g.noted {
+		c.g.noted = false
+		c.s.export.signal()
+	}
 	for i := range c.writes {
 		c.answer(&c.writes[i], &c.results[i])
 	}

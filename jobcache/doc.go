@@ -34,6 +34,7 @@
 //	p/e/ ordinal(4)              01 name                  an epoch of the journal, numbered as they came
 //	p/p/ ordinal(4) serial(8)    01 ms(8) load            a publication, in the order of sending
 //	p/t                          01 ordinal(4) serial(8)  the last publication that was dropped
+//	o/ seq(8)                    01 time(8) <jid> 00 <minion id>   a change to be exported; without an id of the job itself
 //
 // The first byte of a value is its version: a reader refuses what it does not know (ErrRecord). All
 // keys of one job are neighbours, so that reading a job is one scan and dropping it one range deletion.

@@ -26,6 +26,10 @@ type group struct {
 	known   map[string]jobState    // recently written jobs; outlives the group
 	// expiring holds jobs that Expire is looking at; any write to one takes it out again.
 	expiring map[string]struct{}
+
+	export *exportLog
+	change []byte // scratch
+	noted  bool   // the export log has grown
 }
 
 type returnKey struct{ jid, minionID string }
@@ -37,9 +41,10 @@ type jobState struct {
 	received time.Time
 }
 
-func newGroup(db *pebble.DB) group {
+func newGroup(db *pebble.DB, export *exportLog) group {
 	return group{
 		db:       db,
+		export:   export,
 		seen:     make(map[returnKey]struct{}),
 		dropped:  make(map[string]struct{}),
 		known:    make(map[string]jobState),
@@ -78,7 +83,7 @@ func (g *group) apply(w *write) result {
 	case w.doneOne != nil:
 		o := g.judge(&w.ret)
 		if o == (Outcome{}) {
-			g.putReturn(&w.ret)
+			o.Err = g.putReturn(&w.ret)
 		}
 		return result{one: o}
 	case w.doneMany != nil:
@@ -105,7 +110,9 @@ func (g *group) applyUnit(rets []Return) []Outcome {
 			out[i].Duplicate = true // twice in one unit
 			continue
 		}
-		g.putReturn(&rets[i])
+		if err := g.putReturn(&rets[i]); err != nil {
+			return sameOutcome(len(rets), err)
+		}
 	}
 	return out
 }
@@ -133,7 +140,7 @@ func (g *group) judge(r *Return) Outcome {
 	return Outcome{Duplicate: found}
 }
 
-func (g *group) putReturn(r *Return) {
+func (g *group) putReturn(r *Return) error {
 	g.key = appendJobKey(g.key[:0], r.JID, kindReturn, r.MinionID)
 	// Written in place: a large body is copied once, not twice.
 	op := g.batch.SetDeferred(len(g.key), returnHeader+len(r.Body))
@@ -142,6 +149,7 @@ func (g *group) putReturn(r *Return) {
 	// Finish only indexes the entry, and this batch has no index: its error is always nil.
 	_ = op.Finish()
 	g.seen[returnKey{r.JID, r.MinionID}] = struct{}{}
+	return g.export.note(g, r.JID, r.MinionID)
 }
 
 // ensureJob returns the job's state, making a job without a load when there is none.
@@ -215,12 +223,15 @@ func (g *group) putJob(jid string, record []byte, rule loadRule) (wrote bool, er
 	if err != nil {
 		return false, err
 	}
+	if rule == keepLoad && st.exists && st.flags&flagLoad != 0 {
+		return false, nil
+	}
+	if err := g.export.note(g, jid, ""); err != nil {
+		return false, err
+	}
 	if !st.exists {
 		_, err := g.newJob(jid, record, flags)
 		return err == nil, err
-	}
-	if rule == keepLoad && st.flags&flagLoad != 0 {
-		return false, nil
 	}
 	setJobTime(record, st.received)
 	st.flags = flags

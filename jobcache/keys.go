@@ -25,6 +25,8 @@ const (
 	prefixEntry       = "p/p/"
 	prefixEpoch       = "p/e/"
 	journalDroppedKey = "p/t"
+
+	prefixChange = "o/"
 )
 
 // appendJobPrefix is what every key of a job starts with.

@@ -58,7 +58,10 @@ func (s *Store) AddMinions(ctx context.Context, jid, syndicID string, minions []
 	}
 	record := appendSyndic(nil, s.opts.Clock(), minions)
 	err := s.do(ctx, len(record), func(g *group) error {
-		return g.putPart(appendJobKey(nil, jid, kindSyndic, syndicID), jid, record)
+		if err := g.putPart(appendJobKey(nil, jid, kindSyndic, syndicID), jid, record); err != nil {
+			return err
+		}
+		return g.export.note(g, jid, "")
 	})
 	if err != nil {
 		return fmt.Errorf("save minions of syndic %q for job %q: %w", syndicID, jid, err)

@@ -22,6 +22,7 @@ type Options struct {
 	QueueReturns int              // waiting writes before callers wait; default 10000
 	QueueBytes   int64            // the same in bytes of bodies; default 64 MiB
 	JournalMax   int              // entries of the journal; 0 = none is kept
+	ExportMax    int              // changes of the export log; 0 = none is kept
 	Log          *slog.Logger     // default: nothing is logged
 	Clock        func() time.Time // default time.Now
 	FS           vfs.FS           // default the operating system's
@@ -74,6 +75,7 @@ type Store struct {
 	done    chan struct{} // closed when the committer has returned
 	counts  counters
 	journal journal
+	export  exportLog
 
 	expiring sync.Mutex // one Expire at a time; guards garbage
 	garbage  garbage
@@ -109,7 +111,7 @@ func Open(dir string, opts Options) (*Store, error) {
 		done:  make(chan struct{}),
 	}
 	s.idle.L = &s.mu
-	if err := s.openJournal(); err != nil {
+	if err := errors.Join(s.openJournal(), s.openExport()); err != nil {
 		return nil, errors.Join(fmt.Errorf("open job cache %s: %w", dir, err), db.Close())
 	}
 	s.closing, s.stop = context.WithCancel(context.Background())

@@ -13,6 +13,7 @@ import (
 	"github.com/saltern-io/saltern/internal/config"
 	"github.com/saltern-io/saltern/internal/event"
 	"github.com/saltern-io/saltern/internal/jid"
+	"github.com/saltern-io/saltern/internal/jobexport"
 	"github.com/saltern-io/saltern/internal/minioncache"
 	"github.com/saltern-io/saltern/jobcache"
 	"github.com/saltern-io/saltern/pki"
@@ -39,6 +40,7 @@ type Master struct {
 	local      *localKeys
 
 	jobs    *jobcache.Store
+	export  *jobexport.Exporter // nil without an export
 	loads   jobcache.LocalDir
 	minions *minioncache.Cache
 	syndics *syndicRegistry
@@ -140,7 +142,7 @@ func (m *Master) run(ctx context.Context) error {
 	defer stopBack()
 
 	var fronts, backs sync.WaitGroup
-	failures := make(chan error, 9) // one per part
+	failures := make(chan error, 10) // one per part
 	start := func(wg *sync.WaitGroup, ctx context.Context, name string, run func(context.Context) error) {
 		wg.Go(func() {
 			if err := run(ctx); err != nil && !errors.Is(err, context.Canceled) {
@@ -152,6 +154,7 @@ func (m *Master) run(ctx context.Context) error {
 	start(&backs, back, "event bus", m.events.Run)
 	start(&fronts, front, "publish socket", m.servePublications)
 	start(&backs, back, "end times", m.ends.run)
+	start(&backs, back, "export", m.runExport)
 	start(&fronts, front, "request socket", m.reqs.Run)
 	start(&fronts, front, "maintenance", m.maintain)
 	start(&fronts, front, "rotation flag", m.watchDropfile)

@@ -66,6 +66,9 @@ func (v *statusView) Status() status.Report {
 		}},
 		returnSection(n),
 	}
+	if export, ok := m.exportSection(&b, n.now); ok {
+		r.Sections = append(r.Sections, export)
+	}
 	addRequests(&b, n)
 	addPublications(&b, n)
 	addJobCache(&b, n.jobs)

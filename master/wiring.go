@@ -109,12 +109,15 @@ func (m *Master) wireAutosign(cfg *config.Master) {
 func (m *Master) wireStores(cfg *config.Master) error {
 	var err error
 	m.jobs, err = jobcache.Open(cfg.JobCacheDir, jobcache.Options{
-		Keep: storeKeep, JournalMax: cfg.JournalMax, Log: m.log, Clock: m.now,
+		Keep: storeKeep, JournalMax: cfg.JournalMax, ExportMax: exportMax(cfg), Log: m.log, Clock: m.now,
 	})
 	if err != nil {
 		return fmt.Errorf("open the job cache: %w", err)
 	}
 	m.onClose("job cache", m.jobs.Close)
+	if err := m.wireExport(cfg); err != nil {
+		return err
+	}
 	m.loads = jobcache.LocalDir{Root: filepath.Join(cfg.CacheDir, "jobs"), HashType: cfg.HashType}
 	if m.minions, err = minioncache.Open(cfg.CacheDir); err != nil {
 		return err

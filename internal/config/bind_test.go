@@ -76,7 +76,7 @@ func TestNotices(t *testing.T) {
 
 // TestTable: every field has a row and the other way round, names are unique, defaults parse.
 func TestTable(t *testing.T) {
-	seen := map[Files]map[string]bool{InMaster: {}, InMinion: {}, InBroker: {}}
+	seen := map[Files]map[string]bool{InMaster: {}, InMinion: {}, InBroker: {}, InRelay: {}}
 	for _, o := range Options() {
 		if seen[o.In][o.Name] {
 			t.Errorf("%s has two rows", o.Name)

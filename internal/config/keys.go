@@ -79,6 +79,7 @@ const (
 	InMaster Files = iota // the master file (and the syndic's half that comes from it)
 	InMinion              // the minion file, read by the syndic only
 	InBroker              // the broker file, read by the broker only
+	InRelay               // the relay file
 )
 
 // Option is one row of the option table: everything the daemons, the documentation and the config
@@ -101,7 +102,7 @@ type Option struct {
 var table = sync.OnceValue(func() []Option {
 	t := slices.Concat(networkOptions, identityOptions, cryptoOptions, accessOptions, jobsOptions,
 		maintenanceOptions, topologyOptions, loggingOptions, fileserverOptions, pillarOptions,
-		extensionsOptions, displayOptions, bareOptions, salternOptions, minionOptions, minionRestOptions, brokerOptions)
+		extensionsOptions, displayOptions, bareOptions, salternOptions, masterRedisOptions(), minionOptions, minionRestOptions, brokerOptions, relayOptions())
 	for i := range t {
 		t[i].annotate()
 	}
@@ -113,7 +114,7 @@ var table = sync.OnceValue(func() []Option {
 func Options() []Option { return slices.Clone(table()) }
 
 var tableIndex = sync.OnceValue(func() map[Files]map[string]*Option {
-	idx := map[Files]map[string]*Option{InMaster: {}, InMinion: {}, InBroker: {}}
+	idx := map[Files]map[string]*Option{InMaster: {}, InMinion: {}, InBroker: {}, InRelay: {}}
 	t := table()
 	for i := range t {
 		idx[t[i].In][t[i].Name] = &t[i]
@@ -149,7 +150,7 @@ var ranges = map[string][2]int64{
 
 // annotate fills in what follows from the name rather than being repeated in each row.
 func (o *Option) annotate() {
-	if r, ok := ranges[o.Name]; ok {
+	if r, ok := ranges[o.Name]; ok && o.Max == 0 {
 		o.Min, o.Max = r[0], r[1]
 	}
 	switch o.Name {

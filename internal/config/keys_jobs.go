@@ -3,8 +3,8 @@ package config
 // jobsOptions is the part "Jobs, cache, returns" of the option table.
 var jobsOptions = []Option{
 	{Name: "job_cache", Type: Bool, Default: "true", Verdict: Honoured, Reload: Live, About: "keep jobs at all"},
-	{Name: "master_job_cache", Type: Str, Default: "'local_cache'", Verdict: Accepted, About: "returner name; local_cache layout in scope, others: notice"},
-	{Name: "ext_job_cache", Type: Str, Default: "''", Verdict: Honoured, Reload: Live, About: "minions are told to return elsewhere as well: pass on in the publish load (ret)"},
+	{Name: "master_job_cache", Type: Str, Default: "'local_cache'", Verdict: Honoured, About: "local_cache, or redis: jobs are exported to Redis as well, in the layout of Salt's returner; others: notice"},
+	{Name: "ext_job_cache", Type: Str, Default: "''", Verdict: Honoured, Reload: Live, About: "minions are told to return elsewhere as well: passed on in the publish load (ret); redis: this master exports the loads"},
 	{Name: "keep_jobs", Type: Int, Default: "24", Verdict: Honoured, Unit: Hours, Reload: Live, About: "hours, legacy"},
 	{Name: "keep_jobs_seconds", Type: Int, Default: "86400", Verdict: Honoured, Unit: Seconds, Reload: Live, About: "seconds; 0 keeps for ever. keep_jobs times 3600 is used only when this is 86400 and keep_jobs is not 24"},
 	{Name: "job_cache_store_endtime", Type: Bool, Default: "false", Verdict: Honoured, Reload: Live, About: "store the time of the last return of each job"},

@@ -61,6 +61,7 @@ func DefaultMaster() *Master {
 	m := &Master{Raw: &Map{}}
 	b := &binder{in: InMaster, report: &Report{}}
 	b.bind(m, nil)
+	b.bind(&m.Redis, nil)
 	m.settle(b, LoadOptions{Hostname: func() string { return "" }})
 	m.ID = ""
 	return m
@@ -130,6 +131,7 @@ func loadMaster(o LoadOptions, extra func(LoadOptions) string) (*Master, *Report
 	b := &binder{in: InMaster, report: report}
 	m := &Master{Raw: tree}
 	b.bind(m, tree)
+	b.bind(&m.Redis, tree)
 	m.ConfFile = path
 	m.settle(b, o)
 	b.notices(tree)

@@ -99,6 +99,7 @@ type Master struct {
 	JobCache              bool          `salt:"job_cache"`
 	MasterJobCache        string        `salt:"master_job_cache"`
 	ExtJobCache           string        `salt:"ext_job_cache"`
+	ExportMax             int           `salt:"saltern_export_max"`
 	KeepJobs              time.Duration `salt:"keep_jobs_seconds"` // 0 = for ever; keep_jobs is folded in
 	JobCacheStoreEndtime  bool          `salt:"job_cache_store_endtime"`
 	MinionDataCache       bool          `salt:"minion_data_cache"`
@@ -182,6 +183,8 @@ type Master struct {
 	RefreshOnStart  bool          `salt:"saltern_refresh_on_start"`
 	Watchdog        time.Duration `salt:"saltern_watchdog"` // 0 = off
 
+	Redis Redis // of the export and of the syndic's streams
+
 	// Raw is every option as the files gave it, merged, with file and line per value; options that no
 	// file names are absent.
 	Raw *Map
@@ -207,6 +210,10 @@ type ACLBlacklist struct {
 	Users   []string
 	Modules []string
 }
+
+// ExportsJobs reports whether jobs are exported to Redis: all of them as master_job_cache, their loads alone as
+// ext_job_cache, where minions write the returns themselves (spec: job-cache §3).
+func (m *Master) ExportsJobs() bool { return m.MasterJobCache == "redis" || m.ExtJobCache == "redis" }
 
 // ClientHost is the address a client tool on this host connects to: interface, with the wildcard
 // addresses replaced by loopback (spec: config-and-daemons §2.1).

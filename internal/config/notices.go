@@ -30,6 +30,11 @@ func (b *binder) notices(tree *Map) {
 			silent = append(silent, name)
 		}
 	}
+	if v := tree.Get("master_job_cache"); b.in == InMaster && v != nil {
+		if name, _ := v.Text(); name != "local_cache" && name != "redis" {
+			b.report.add(slog.LevelWarn, "master_job_cache", v, "Option 'master_job_cache': %s is not supported by this release, jobs are kept in its own store", cut(v.String()))
+		}
+	}
 	if hash, ok := tree.Get("hash_type").Text(); ok && (strings.EqualFold(hash, "md5") || strings.EqualFold(hash, "sha1")) {
 		b.report.add(slog.LevelWarn, "hash_type", tree.Get("hash_type"), "Option 'hash_type': %s is not safe, use sha256", hash)
 	}

@@ -26,7 +26,7 @@ Generated from the option table by ` + "`make docs`" + `; do not edit.
 	for _, part := range []struct {
 		title string
 		in    Files
-	}{{"Master file", InMaster}, {"Minion file, as the syndic reads it", InMinion}, {"Broker file", InBroker}} {
+	}{{"Master file", InMaster}, {"Minion file, as the syndic reads it", InMinion}, {"Broker file", InBroker}, {"Relay file", InRelay}} {
 		fmt.Fprintf(&b, "\n## %s\n\n| Option | Type | Default | | When | Meaning |\n| --- | --- | --- | --- | --- | --- |\n", part.title)
 		for _, o := range table() {
 			if o.In != part.in {

@@ -41,6 +41,12 @@ func Reloaded(cur, next *Master) (merged *Master, needRestart []string) {
 			needRestart = append(needRestart, name)
 		}
 	})
+	if cur.Redis != next.Redis {
+		needRestart = append(needRestart, "redis")
+	}
+	if cur.ExportsJobs() != next.ExportsJobs() && cur.MasterJobCache == next.MasterJobCache {
+		needRestart = append(needRestart, "ext_job_cache (the export)")
+	}
 	out.Raw = next.Raw
 	return &out, needRestart
 }

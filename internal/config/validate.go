@@ -58,6 +58,12 @@ func (m *Master) Validate() error {
 	if !validAddress(m.MetricsAddress) {
 		fault("saltern_metrics_address", "'%s' is not host:port", m.MetricsAddress)
 	}
+	if m.ExportsJobs() {
+		m.Redis.faults(fault)
+		if v := m.Raw.Get("redis.cluster_mode"); v != nil && truth(v) {
+			fault("redis.cluster_mode", "Redis Cluster is not supported: name one server")
+		}
+	}
 	faults = append(faults, refused(m.Raw)...)
 	return errors.Join(faults...)
 }

@@ -20,7 +20,9 @@ const module = "github.com/saltern-io/saltern"
 var arrows = map[string][]string{
 	"event":       {"wire"},
 	"minioncache": {"wire"},
-	"relay":       {"wire"},
+	"relay":       {"wire", "event", "outbox", "redisdb", "config", "status", "metrics", "logfmt", "version"},
+	"redisdb":     {"config"},
+	"jobexport":   {"wire", "output", "redisdb"},
 	"output":      {"wire"},
 	"access":      {"target", "wire"},
 	"cliargs":     {"config", "wire"},
@@ -53,7 +55,8 @@ var toRankZero = map[string][]string{
 	"swarm":     {"pki"},
 	"soak":      {"jobcache"},
 	"bench":     {"pki"},
-	"relay":     {"transport"},
+	"relay":     {"transport", "pki"},
+	"jobexport": {"jobcache"},
 	"saltkey":   {"pki"},
 }
 
