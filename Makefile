@@ -23,7 +23,7 @@ STATICCHECK := $(TOOLS)/staticcheck-v0.8.2
 DEB_PACKAGES := gcc libc6-dev pkg-config libzmq3-dev libssl-dev
 
 .DEFAULT_GOAL := build
-.PHONY: help build demo test check check-long lint fuzz bench interop soak stats docs package clean deps
+.PHONY: help build demo demo-broker test check check-long lint fuzz bench interop soak stats docs package clean deps
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -46,6 +46,9 @@ build: deps ## bin/saltern
 
 demo: build ## a whole tier on this machine: 2 masters of masters, 2 mid-tier hosts, 100 minions
 	bin/saltern demo
+
+demo-broker: build ## minions behind a broker with two masters, with and without zmq_filtering, one master killed
+	bin/saltern demo --broker
 
 test: deps ## vet and every test with the race detector, and pki with its pure Go build
 	$(GO) vet ./...

@@ -20,7 +20,7 @@ import (
 )
 
 func newDemoCommand() *cobra.Command {
-	var keep, restarts bool
+	var keep, restarts, broker bool
 	shape, rounds := demo.Shape{Tops: 2, Hosts: 2, PerHost: 50}, 0
 	cmd := &cobra.Command{
 		Use: "demo [options]", Short: "run a whole tier on this machine and show it working",
@@ -44,6 +44,12 @@ func newDemoCommand() *cobra.Command {
 			case rounds < 0:
 				return cliargs.Usagef("option --measure: %d is negative", rounds)
 			}
+			if broker {
+				if err := brokerDemo(ctx, cmd.OutOrStdout(), shape.PerHost, keep); err != nil {
+					return &cliargs.ExitError{Code: cliargs.ExitGeneric, Text: "demo failed: " + err.Error()}
+				}
+				return nil
+			}
 			show := showAnswers
 			switch {
 			case restarts:
@@ -65,6 +71,7 @@ func newDemoCommand() *cobra.Command {
 	cmd.Flags().IntVar(&shape.PerHost, "minions", shape.PerHost, "simulated minions under each mid-tier host")
 	cmd.Flags().IntVar(&rounds, "measure", 0, "ask everything so often and print what each time cost")
 	cmd.Flags().BoolVar(&restarts, "restarts", false, "restart and kill daemons and print how long each takes to heal")
+	cmd.Flags().BoolVar(&broker, "broker", false, "show minions behind a broker with two masters instead, one of which is killed")
 	cmd.Flags().BoolVar(&keep, "keep", false, "keep the directory with configurations, logs and keys")
 	return cmd
 }
