@@ -61,7 +61,11 @@ func (d *DirStore) Move(id string, from, to State) error {
 		return err
 	}
 	defer d.lock(id).Unlock()
-	if !d.present(id, from) {
+	stamp, ok, err := d.examine(id, from)
+	if err != nil {
+		return err
+	}
+	if !ok {
 		return fmt.Errorf("move key of %q from %s: %w", id, from.Dir(), ErrNotFound)
 	}
 	if from == to {
@@ -75,6 +79,12 @@ func (d *DirStore) Move(id string, from, to State) error {
 			if err := d.unlink(id, third); err != nil && !errors.Is(err, ErrNotFound) {
 				return err
 			}
+		}
+	}
+	// Before the rename: a crash between leaves the key where it was.
+	if mode := d.opts.MovedMode; mode != 0 && stamp.perm() != mode {
+		if err := os.Chmod(d.path(id, from), mode); err != nil {
+			return fmt.Errorf("move key: %w", err)
 		}
 	}
 	return d.rename(id, from, to)
@@ -112,14 +122,6 @@ func (d *DirStore) write(id string, s State, pub []byte) error {
 }
 
 func (d *DirStore) rename(id string, from, to State) error {
-	if mode := d.opts.MovedMode; mode != 0 {
-		// Before the rename: a crash between leaves the key where it was.
-		if stamp, err := stampFile(d.path(id, from)); err == nil && stamp.regular() && stamp.perm() != mode {
-			if err := os.Chmod(d.path(id, from), mode); err != nil {
-				return fmt.Errorf("move key: %w", err)
-			}
-		}
-	}
 	err := os.Rename(d.path(id, from), d.path(id, to))
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("key of %q in %s: %w", id, from.Dir(), ErrNotFound)

@@ -65,6 +65,9 @@ func (t *tool) requestRotation() error {
 		return err
 	}
 	f, err := os.OpenFile(next, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o400)
+	if _, statErr := os.Stat(t.cfg.CacheDir); errors.Is(statErr, fs.ErrNotExist) {
+		return nil // no master has ever run here: there is no AES key to replace
+	}
 	if err != nil {
 		return err
 	}
