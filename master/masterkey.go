@@ -16,6 +16,7 @@ import (
 // end with the pair they began with. Whatever is wrong on disk leaves the keys in use as they are.
 func (m *Master) reloadMasterKeys(cfg *config.Master) error {
 	opts := masterKeyOptions(cfg)
+	opts.Log = m.log
 	if err := masterKeyThere(opts); err != nil {
 		return err // LoadMasterKeys would make a new one
 	}

@@ -48,7 +48,12 @@ func (m *Master) wireKeys(cfg *config.Master) error {
 	if m.keys, err = pki.OpenDirStore(cfg.PKIDir, pki.DirOptions{}); err != nil {
 		return fmt.Errorf("open the key store: %w", err)
 	}
-	keys, err := pki.LoadMasterKeys(masterKeyOptions(cfg))
+	keyOptions := masterKeyOptions(cfg)
+	keyOptions.Log = m.log
+	keys, err := pki.LoadMasterKeys(keyOptions)
+	if errors.Is(err, pki.ErrNoSignature) {
+		return err // in stock's words, which operators search for
+	}
 	if err != nil {
 		return fmt.Errorf("load the master keys: %w", err)
 	}

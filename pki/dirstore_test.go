@@ -229,3 +229,27 @@ func TestDirStore_heals(t *testing.T) {
 		wantState(t, s, "m1", to)
 	}
 }
+
+func TestDirStore_movedMode(t *testing.T) {
+	one := []byte(readKeys(t).Keys["minion"].PublicClean)
+	s := openDirStore(t)
+	must(t, s.Put("m1", Pending, one))
+	again, err := OpenDirStore(s.root, DirOptions{MovedMode: 0o600})
+	must(t, err)
+	must(t, again.Move("m1", Pending, Accepted))
+	wantMode(t, s.path("m1", Accepted), 0o600)
+	must(t, again.Sync(Pending, Accepted))
+	text, err := again.Text("m1", Accepted)
+	if err != nil || string(text) != string(one) {
+		t.Errorf("%q, %v", text, err)
+	}
+	must(t, os.Symlink(s.path("m1", Accepted), s.path("m2", Accepted)))
+	for _, id := range []string{"none", "m2"} {
+		if text, err := again.Text(id, Accepted); text != nil || err != nil {
+			t.Errorf("%s: %q, %v", id, text, err)
+		}
+	}
+	if _, err := again.Text("../x", Accepted); !errors.Is(err, ErrID) {
+		t.Errorf("%v", err)
+	}
+}

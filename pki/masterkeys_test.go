@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -170,6 +171,71 @@ func TestPubKeySignature_prepared(t *testing.T) {
 			if _, err := load(dir); err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%.10q: %v", text, err)
 			}
+		}
+	}
+}
+
+// TestPubKeySignature_untrimmed: stock's useless signature is replaced by live signing where the key is at
+// hand, and the log says what was wrong; it is an error where it is not.
+func TestPubKeySignature_untrimmed(t *testing.T) {
+	var v presignVector
+	readVectors(t, "auth-pubkey-signature.json", &v)
+	stock, err := base64.StdEncoding.DecodeString(v.StockFile)
+	must(t, err)
+	dir := masterDir(t, "master", "master_sign")
+	must(t, os.WriteFile(filepath.Join(dir, "master_pubkey_signature"), stock, 0o644))
+	var log strings.Builder
+	opts := MasterKeyOptions{PKIDir: dir, SignPubKey: true, UsePubKeySignature: true, Log: slog.New(slog.NewTextHandler(&log, nil))}
+	keys, err := LoadMasterKeys(opts)
+	must(t, err)
+	if got, err := keys.PubKeySignature(PKCS1v15SHA1); err != nil || got != v.Runtime || keys.Signing == nil {
+		t.Errorf("%q, %v", got, err)
+	}
+	if !strings.Contains(log.String(), "level=WARN") || !strings.Contains(log.String(), "including the final newline") {
+		t.Errorf("log: %s", log.String())
+	}
+	must(t, os.Remove(filepath.Join(dir, "master_sign.pem")))
+	if _, err := LoadMasterKeys(opts); !errors.Is(err, ErrSignedNewline) {
+		t.Errorf("without the key: %v", err)
+	}
+	must(t, os.Remove(filepath.Join(dir, "master_pubkey_signature")))
+	want := "Signing the master.pub key with a signature is enabled but no signature file found at the defined location " + dir + "/master_pubkey_signature"
+	if _, err := LoadMasterKeys(opts); !errors.Is(err, ErrNoSignature) || err.Error() != want {
+		t.Errorf("without a file: %v", err)
+	}
+}
+
+func TestSignatureNames(t *testing.T) {
+	for _, tt := range []struct{ configured, id, want string }{
+		{"", "vm", "master_pubkey_signature vm_pubkey_signature vm_master_pubkey_signature"},
+		{"master_pubkey_signature", "vm_master", "master_pubkey_signature vm_master_pubkey_signature vm_pubkey_signature"},
+		{"mine", "vm", "mine"},
+		{"", "", "master_pubkey_signature"},
+	} {
+		if got := strings.Join(SignatureNames(tt.configured, tt.id), " "); got != tt.want {
+			t.Errorf("%q %q: %s, want %s", tt.configured, tt.id, got, tt.want)
+		}
+	}
+}
+
+// TestWriteSignature: both digests, verified file by file.
+func TestWriteSignature(t *testing.T) {
+	signing, public := testKey(t, "master_sign"), testKey(t, "master").Public()
+	path := filepath.Join(t.TempDir(), "sig")
+	before := signing.Operations()
+	must(t, WriteSignature(path, signing, public, 0o400))
+	if n := signing.Operations() - before; n != 2 {
+		t.Errorf("%d private operations for two signatures", n)
+	}
+	wantMode(t, path, 0o400)
+	wantMode(t, path+".sha224", 0o400)
+	checks := VerifySignature(path, signing.Public(), public)
+	if len(checks) != 2 || checks[0].Err != nil || checks[1].Err != nil || checks[1].Algorithm != PKCS1v15SHA224 {
+		t.Errorf("%+v", checks)
+	}
+	for _, c := range VerifySignature(path, testKey(t, "minion").Public(), public) {
+		if !errors.Is(c.Err, ErrSignature) {
+			t.Errorf("another signing key: %+v", c)
 		}
 	}
 }

@@ -169,10 +169,17 @@ func (o *MasterKeyOptions) signaturePath() (string, error) {
 			return path, nil
 		}
 	}
-	//lint:ignore ST1005 the text is stock's
-	return "", fmt.Errorf("Signing the master.pub key with a signature is enabled but no signature file found at the defined location %s: %w",
-		filepath.Join(o.PKIDir, names[0]), ErrNoSignature)
+	return "", &noSignatureFile{filepath.Join(o.PKIDir, names[0])}
 }
+
+// noSignatureFile is ErrNoSignature in stock's words.
+type noSignatureFile struct{ path string }
+
+func (e *noSignatureFile) Error() string {
+	return "Signing the master.pub key with a signature is enabled but no signature file found at the defined location " + e.path
+}
+
+func (e *noSignatureFile) Unwrap() error { return ErrNoSignature }
 
 // verifier returns the public half of the signing key, nil when it is not on this host.
 func (o *MasterKeyOptions) verifier() (*PublicKey, error) {
