@@ -33,33 +33,15 @@ type loss struct {
 // lookForLosses asks a stock master for the jobs of a gap, as far as its peer_run lets us, runs what may run and
 // reports the rest (spec: relay-and-broker §3.2).
 func (u *Upstream) lookForLosses(ctx context.Context) error {
-	var last time.Time
-	for {
-		var l loss
-		select {
-		case <-ctx.Done():
-			return nil
-		case l = <-u.losses:
-		}
-		var found stockJobs
-		reason := "the master of masters keeps no journal, and does not let us list its jobs"
-		switch {
-		case l.after == "" || !jid.Valid(l.before):
-			reason = "the master of masters keeps no journal, and no job before the gap is known"
-		case !last.IsZero() && u.now().Sub(last) < stockEvery:
-			reason = "the master of masters keeps no journal, and was asked for its jobs just before"
-		default:
-			last = u.now()
-			jobs, err := u.runner(ctx, "jobs.list_jobs")
-			if err != nil {
-				reason = "the master of masters keeps no journal, and did not list its jobs: " + err.Error()
-			} else if jobs.Len() > 0 {
-				reason = "not among the jobs that the master of masters lists"
-				found = chooseStock(jobs, l, u.now(), u.cfg.ReplayMaxAge, u.cfg.ReplayAll)
-			}
-		}
-		u.settleLoss(ctx, l, found, reason)
+	looks := stockLooks{
+		losses: u.losses, now: u.now,
+		list: func(ctx context.Context) (*wire.Map, error) { return u.runner(ctx, "jobs.list_jobs") },
+		settle: func(ctx context.Context, l loss, jobs *wire.Map, reason string) {
+			u.settleLoss(ctx, l, chooseStock(jobs, l, u.now(), u.cfg.ReplayMaxAge, u.cfg.ReplayAll), reason)
+		},
 	}
+	looks.run(ctx)
+	return nil
 }
 
 // settleLoss runs and reports what was found of a gap.
@@ -143,6 +125,9 @@ type stockJobs struct {
 func chooseStock(jobs *wire.Map, l loss, now time.Time, maxAge time.Duration, all bool) (s stockJobs) {
 	behind, ok := jid.Time(l.before)
 	if !ok {
+		return s
+	}
+	if jobs == nil {
 		return s
 	}
 	var ids []string
