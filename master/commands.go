@@ -1,6 +1,7 @@
 package master
 
 import (
+	"github.com/saltern-io/saltern/internal/keyshare"
 	"github.com/saltern-io/saltern/internal/wire"
 )
 
@@ -81,4 +82,6 @@ var clearCommands = map[string]clearHandler{
 	wire.CmdGetTok:  (*Master).loginToken,
 	wire.CmdRunner:  (*Master).runnerRequest,
 	wire.CmdWheel:   (*Master).wheelRequest,
+
+	keyshare.Command: (*Master).shareKeys,
 }

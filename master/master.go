@@ -66,6 +66,7 @@ type Master struct {
 	presence  *presence
 	revoked   atomic.Bool // a minion gave up its key: rotate in the next round
 	fresh     *freshener
+	sharing   *keySharing // nil: keys are not shared
 	stats     counters
 
 	flagged    chan struct{} // holds one note that a rotation flag is there
@@ -160,6 +161,7 @@ func (m *Master) run(ctx context.Context) error {
 	start(&fronts, front, "rotation flag", m.watchDropfile)
 	start(&fronts, front, "refresh", m.freshen)
 	start(&fronts, front, "watchdog", m.watchdog)
+	start(&fronts, front, "shared keys", m.syncKeys)
 	start(&fronts, front, "job cache", m.watchStore)
 	close(m.ready)
 	cfg := m.cfg.Load()

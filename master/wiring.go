@@ -23,7 +23,7 @@ import (
 // wire makes the parts of the master from its configuration, registering how each is closed.
 func (m *Master) wire(cfg *config.Master) error {
 	steps := []func(*config.Master) error{
-		m.wireDirs, m.wireKeys, m.wireStores, m.wireBus, m.wireSockets,
+		m.wireDirs, m.wireKeys, m.wireStores, m.wireBus, m.wireSockets, m.wireKeySharing,
 	}
 	for _, step := range steps {
 		if err := step(cfg); err != nil {

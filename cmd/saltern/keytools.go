@@ -19,6 +19,12 @@ var keyTools = []program{
 	{"rotate-aes", "", "have the master take a new AES key now", newRotateAESCommand},
 	{"rotate-master", "", "replace the master's key pair, step by step", newRotateMasterCommand},
 	{"rotate-minion", "", "replace the accepted key of a minion by the one it shows now", newRotateMinionCommand},
+	{"export", "", "write the decisions about minion keys, signed", newKeyExportCommand},
+	{"import", "", "take the decisions of an export", newKeyImportCommand},
+	{"sync", "", "take the decisions of other masters", newKeySyncCommand},
+	{"conflicts", "", "show what masters decided differently", newKeyConflictsCommand},
+	{"resolve", "", "decide a conflict about a key", newKeyResolveCommand},
+	{"pin", "", "take another master's word about keys", newKeyPinCommand},
 }
 
 // keyTool finds the command that args begin with.

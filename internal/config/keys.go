@@ -158,7 +158,7 @@ func (o *Option) annotate() {
 		o.Strict = true
 	case "key_pass", "signing_key_pass", "cluster_key_pass", "gitfs_password", "gitfs_passphrase",
 		"git_pillar_password", "git_pillar_passphrase", "ssh_passwd", "ssh_priv_passwd",
-		"winrepo_password", "winrepo_passphrase":
+		"winrepo_password", "winrepo_passphrase", "saltern_key_store":
 		o.Secret = true
 	}
 }

@@ -182,6 +182,10 @@ type Master struct {
 	PendingReply    string        `salt:"saltern_pending_reply"`   // pending or full
 	RefreshOnStart  bool          `salt:"saltern_refresh_on_start"`
 	Watchdog        time.Duration `salt:"saltern_watchdog"` // 0 = off
+	KeyPeers        *Map          `salt:"saltern_key_peers"`
+	KeyStore        string        `salt:"saltern_key_store"` // Redis URL, secret; "" = none
+	KeyStorePrefix  string        `salt:"saltern_key_store_prefix"`
+	KeySync         time.Duration `salt:"saltern_key_sync"` // 0 = only by command
 
 	Redis Redis // of the export and of the syndic's streams
 

@@ -64,6 +64,9 @@ func (m *Master) Validate() error {
 			fault("redis.cluster_mode", "Redis Cluster is not supported: name one server")
 		}
 	}
+	if _, err := m.KeyPeerAddresses(); err != nil {
+		fault("saltern_key_peers", "%s", err)
+	}
 	faults = append(faults, refused(m.Raw)...)
 	return errors.Join(faults...)
 }

@@ -73,6 +73,9 @@ func (e *Entry) Check() error {
 	return nil
 }
 
+// KeyHash names the key of the entry as records do; "" without one.
+func (e *Entry) KeyHash() string { return keyHash(e.Pub) }
+
 // Record is what the ledger keeps of one id.
 type Record struct {
 	State   State   `json:"state"`
