@@ -1,6 +1,7 @@
 package master
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/saltern-io/saltern/internal/event"
@@ -61,7 +62,7 @@ func (m *Master) eventList(r *request, load *wire.Map, items []any) {
 		e, ok := m.listedEvent(one, fromSyndic)
 		switch {
 		case !ok:
-		case e.origin != nil && !m.origins.fresh(e.origin.ID, e.origin.N):
+		case e.origin != nil && (m.wasHere(e.origin) || !m.origins.fresh(e.origin.ID, e.origin.N)):
 			repeats++
 		default:
 			taken++
@@ -75,6 +76,12 @@ func (m *Master) eventList(r *request, load *wire.Map, items []any) {
 	if fromSyndic {
 		m.syndics.heard(r.id, m.now(), func(s *syndicRecord) { s.events += taken; s.repeats += repeats })
 	}
+}
+
+// wasHere reports whether an event comes back to a master it was at: the syndic beside it is on its path.
+func (m *Master) wasHere(o *wire.Origin) bool {
+	id := m.beside.syndic(m.cfg.Load().CacheDir, m.now())
+	return id != "" && slices.Contains(o.Path, id)
 }
 
 // listedEvent is one event of a batch.
@@ -126,8 +133,9 @@ func (m *Master) fireListed(e *listedEvent, pretag string, fromSyndic bool) {
 			m.fire(joined, data)
 		}
 	}
+	tag := e.plainTag()
 	// A bare job id announces the minions below a syndic: stock clients wait for it.
-	if wire.TagReserved(e.tag) && !(fromSyndic && jid.Valid(e.tag)) {
+	if wire.TagReserved(tag) && !(fromSyndic && jid.Valid(tag)) {
 		m.stats.eventsDropped.Add(1)
 		return
 	}
@@ -137,7 +145,24 @@ func (m *Master) fireListed(e *listedEvent, pretag string, fromSyndic bool) {
 		origin.Copy = true
 		data.Set(wire.KeyEventOrigin, origin.Map())
 	}
-	m.fire(e.tag, data)
+	m.fire(tag, data)
+}
+
+// plainTag is the tag that the event had where it began, however many levels below: each level has put its prefix in front
+// and forwarded the event in that form only.
+func (e *listedEvent) plainTag() string {
+	tag := e.tag
+	if e.origin == nil {
+		return tag
+	}
+	for i := len(e.origin.Path) - 2; i >= 0; i-- { // the last one on the path has sent it
+		inner, ok := strings.CutPrefix(tag, "syndic/"+e.origin.Path[i]+"/")
+		if !ok || inner == "" {
+			return tag
+		}
+		tag = inner
+	}
+	return tag
 }
 
 // takeMinionList stores the minions of a job that a syndic announces.

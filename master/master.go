@@ -49,6 +49,7 @@ type Master struct {
 	people      atomic.Pointer[population] // the last one, with order_masters
 	guard       *loopGuard
 	origins     *origins
+	beside      beside
 
 	jids *jid.Generator
 	ends *endTimes

@@ -2,10 +2,13 @@ package master_test
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/saltern-io/saltern/internal/config"
 	"github.com/saltern-io/saltern/internal/event"
 	"github.com/saltern-io/saltern/internal/wire"
 	"github.com/saltern-io/saltern/master/mastertest"
@@ -80,5 +83,57 @@ func TestOrigins_fromSyndicsOnly(t *testing.T) {
 	s.forward(t, 7, eventItem("my/tag", wire.NewMap("a", 1)))
 	if got := mastertest.Tags(bus.Drain(t)); len(got) != 3 {
 		t.Errorf("%q", got)
+	}
+}
+
+// TestOrigins_plainTag: however many levels an event comes from, its second form has the tag that it had there.
+func TestOrigins_plainTag(t *testing.T) {
+	m := mastertest.Start(t, withSyndics)
+	s := startedSyndic(t, m, "syn1")
+	bus := m.Bus(t)
+	n := int64(0)
+	from := func(tag string, path ...string) {
+		n++
+		e := eventItem(tag, wire.NewMap("a", 1))
+		e.Set(wire.KeyOrigin, wire.Origin{ID: path[0], N: n, Path: path}.Map())
+		s.forward(t, 0, e)
+	}
+	from("syndic/syn2/my/tag", "syn2", "syn1")
+	from("syndic/syn2/syndic/syn3/my/tag", "syn3", "syn2", "syn1")
+	from("syndic/syn2/salt/job/1/new", "syn2", "syn1")       // only the master itself fires what this would become
+	from("syndic/syn9/my/tag", "syn2", "syn1")               // not what its path says
+	from("syndic/syn2/20261120141909944303", "syn2", "syn1") // stock clients wait for it
+	want := []string{
+		"syndic/syn1/syndic/syn2/my/tag", "my/tag", "syndic/syn1/syndic/syn2/syndic/syn3/my/tag", "my/tag",
+		"syndic/syn1/syndic/syn2/salt/job/1/new", "syndic/syn1/syndic/syn9/my/tag", "syndic/syn9/my/tag",
+		"syndic/syn1/syndic/syn2/20261120141909944303", "20261120141909944303",
+	}
+	if got := mastertest.Tags(bus.Drain(t)); !slices.Equal(got, want) {
+		t.Errorf("%s\nwant %s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// TestOrigins_notBack: what the syndic beside this master forwarded was here first.
+func TestOrigins_notBack(t *testing.T) {
+	m := mastertest.Start(t, withSyndics)
+	path := filepath.Join(m.Config.CacheDir, config.SyndicIDFile)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte("own"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := startedSyndic(t, m, "syn1")
+	bus := m.Bus(t)
+	for i, path := range [][]string{{"own", "syn1"}, {"syn2", "own", "syn1"}, {"syn2", "syn1"}} {
+		e := eventItem("my/tag", wire.NewMap("a", 1))
+		e.Set(wire.KeyOrigin, wire.Origin{ID: path[0], N: int64(i), Path: path}.Map())
+		s.forward(t, 0, e)
+	}
+	if got := mastertest.Tags(bus.Drain(t)); len(got) != 2 {
+		t.Errorf("%q", got)
+	}
+	if n := m.Master.Stats().EventsRepeated; n != 2 {
+		t.Errorf("%d events were here before", n)
 	}
 }

@@ -159,6 +159,12 @@ func localRequest(pub *wire.Map, key string, cfg *config.Syndic) wire.PublishReq
 	if kind == "" {
 		kind = "glob"
 	}
+	if text, ok := tgt.(string); ok && kind == "compound" && strings.Contains(text, "N@") {
+		// As every client of a master does. A group that is not known here stays, and matches nobody.
+		if expanded, err := cfg.Local.ExpandNodegroups(text); err == nil {
+			tgt = expanded
+		}
+	}
 	rights := pub.List("auth_list")
 	if rights == nil {
 		rights = []any{}

@@ -37,6 +37,8 @@ type Forwarder struct {
 	names     map[string]uint64 // upstreams by master_id
 	loads     []*knownJob       // jobs that got a load, oldest first
 	loadBytes int
+	sent      []*knownJob // jobs whose load some upstreams have, oldest first
+	sentBytes int
 	returned  []*knownJob // jobs with a set of returned minions, oldest first
 	returns   int         // minions in these sets
 }
@@ -245,10 +247,7 @@ func (f *Forwarder) sortReturn(jobID string, data []byte) []Routed {
 	if to == 0 {
 		return nil
 	}
-	if j != nil && j.load != nil {
-		r.Load = j.load
-		f.dropLoad(j)
-	}
+	r.Load = f.takeLoad(j, to)
 	return []Routed{{Item: Item{Return: r}, To: to}}
 }
 

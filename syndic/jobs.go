@@ -12,6 +12,8 @@ const (
 	maxLocalJobs    = 10_000
 	maxLoad         = 4 << 20  // a larger load is not sent along
 	maxLoads        = 32 << 20 // all loads that wait for a first return
+	maxSentLoads    = 1000     // loads that were sent and are kept for another upstream
+	maxSentBytes    = 8 << 20  // all of these
 	maxNames        = 1024     // learned master_id values
 	maxJobID        = 64       // longer ids are nobody's
 	maxReturned     = 500_000  // minions remembered as returned, over all jobs
@@ -25,7 +27,9 @@ type knownJob struct {
 	busy     bool    // it is being handed down
 	echo     uint64  // bit per upstream that delivered a job of the local master back to it
 	target   uint8   // of a local job: one more than the upstream its returns go to, 0 = not chosen
-	load     []byte  // Wire-mode load for masters that do not know the job; nil until announced and once sent
+	load     []byte  // Wire-mode load for masters that do not know the job; nil until announced and when let go
+	loaded   uint64  // bit per upstream that it was sent to
+	sent     bool    // it is counted among the loads that were sent
 	returned map[string]struct{}
 }
 
@@ -90,14 +94,47 @@ func (f *Forwarder) keepLoad(j *knownJob, load []byte) {
 	f.loadBytes += len(load)
 	f.loads = append(f.loads, j)
 	for f.loadBytes > maxLoads || len(f.loads) > maxLocalJobs {
-		f.dropLoad(f.loads[0])
+		if !f.loads[0].sent {
+			f.dropLoad(f.loads[0])
+		}
 		f.loads = f.loads[1:]
 	}
 }
 
-// dropLoad lets a load go that was sent, or whose job is forgotten.
+// takeLoad returns the load of a local job for upstreams that do not have it, nil when they do. It is kept for a while:
+// when the one that the job's returns go to is away, another gets the rest of them. Caller holds the lock.
+func (f *Forwarder) takeLoad(j *knownJob, to uint64) []byte {
+	if j == nil || j.load == nil || to&^j.loaded == 0 {
+		return nil
+	}
+	load := j.load
+	j.loaded |= to
+	if f.all&^j.loaded == 0 {
+		f.dropLoad(j)
+		return load
+	}
+	if j.sent {
+		return load
+	}
+	j.sent = true
+	f.loadBytes -= len(load)
+	f.sentBytes += len(load)
+	f.sent = append(f.sent, j)
+	for len(f.sent) > maxSentLoads || f.sentBytes > maxSentBytes {
+		f.dropLoad(f.sent[0])
+		f.sent[0] = nil
+		f.sent = f.sent[1:]
+	}
+	return load
+}
+
+// dropLoad lets a load go that every upstream has, that must give way, or whose job is forgotten.
 func (f *Forwarder) dropLoad(j *knownJob) {
-	f.loadBytes -= len(j.load)
+	if j.sent {
+		f.sentBytes -= len(j.load)
+	} else {
+		f.loadBytes -= len(j.load)
+	}
 	j.load = nil
 }
 

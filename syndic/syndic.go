@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -88,6 +89,9 @@ func newSyndic(cfg *config.Syndic, log *slog.Logger, clk *clock) (*Syndic, error
 	}
 	if err := s.openOutbox(names); err != nil {
 		return nil, errors.Join(err, s.down.close(), zctx.Close())
+	}
+	if err := writeFile(filepath.Join(cfg.CacheDir, config.SyndicIDFile), []byte(cfg.ID), 0o644); err != nil {
+		log.Warn("The local master is not told who serves it, events may come back to it", "err", err)
 	}
 	s.people = newInventory(cfg, log)
 	for i, to := range targets {

@@ -1,8 +1,8 @@
 package main
 
 import (
+	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -152,39 +152,12 @@ func (c saltCall) publish(fun any, arg []any, ret string, kwargs *wire.Map, cfg 
 	return req
 }
 
-// nodegroup turns the name of a group into a compound expression, with the groups it names put in.
+// nodegroup turns the name of a group into a compound expression.
 func nodegroup(cfg *config.Master, name string) (string, error) {
-	return expandGroup(cfg, name, nil)
-}
-
-func expandGroup(cfg *config.Master, name string, above []string) (string, error) {
-	i := slices.IndexFunc(cfg.Nodegroups, func(g config.Nodegroup) bool { return g.Name == name })
-	if i < 0 || slices.Contains(above, name) {
-		return "", &saltSaid{fmt.Sprintf("Node group %s unavailable in %s", name, cfg.ConfFile)}
+	expr, err := cfg.NodegroupExpr(name)
+	var missing *config.NodegroupError
+	if errors.As(err, &missing) {
+		return "", &saltSaid{fmt.Sprintf("Node group %s unavailable in %s", missing.Name, cfg.ConfFile)}
 	}
-	above = append(slices.Clone(above), name)
-	var words []string
-	expr := cfg.Nodegroups[i].Expr
-	if text, ok := expr.Text(); ok {
-		words = strings.Fields(text)
-	}
-	plain := len(expr.List()) > 0
-	for _, item := range expr.List() {
-		word, _ := item.Text()
-		words = append(words, word)
-		plain = plain && !strings.ContainsAny(word, "@*()") && !slices.Contains([]string{"and", "or", "not"}, word)
-	}
-	if plain {
-		return "L@" + strings.Join(words, ","), nil
-	}
-	for i, word := range words {
-		if inner, ok := strings.CutPrefix(word, "N@"); ok {
-			expanded, err := expandGroup(cfg, inner, above)
-			if err != nil {
-				return "", err
-			}
-			words[i] = "( " + expanded + " )"
-		}
-	}
-	return strings.Join(words, " "), nil
+	return expr, err
 }

@@ -91,6 +91,10 @@ type Syndic struct {
 	faults    []error
 }
 
+// SyndicIDFile is where a saltern syndic tells the master beside it its id, in that master's cache directory: one line,
+// without an end.
+const SyndicIDFile = "saltern/syndic.id"
+
 // Upstream is one master of masters.
 type Upstream struct {
 	Host        string // name or address, no brackets
