@@ -21,6 +21,7 @@ type settings struct {
 	peers   int // connections of the sign-in and return rows
 	minions int // of the job rows
 	idle    int // of the memory row
+	behind  int // minions behind the broker
 	only    string
 	dir     string // of this run
 }
@@ -32,7 +33,9 @@ func main() {
 	flag.IntVar(&s.peers, "peers", 500, "connections that sign in and return")
 	flag.IntVar(&s.minions, "minions", 2000, "minions of a job")
 	flag.IntVar(&s.idle, "idle", 1000, "idle minions of the memory row")
-	flag.StringVar(&s.only, "only", "", "comma list of groups: floors, signin, returns, jobs, memory")
+	flag.StringVar(&s.only, "only", "", "comma list of groups: floors, signin, returns, jobs, memory, broker")
+	flag.IntVar(&s.behind, "behind", 1000, "idle minions behind the broker")
+	proxy := flag.String("proxy-server", "", "be the bare proxy before publish,request (used by the program itself)")
 	echo := flag.Bool("echo-server", false, "be the bare ROUTER (used by the program itself)")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -40,6 +43,9 @@ func main() {
 	run := func() error { return s.run(ctx) }
 	if *echo {
 		run = serveEcho
+	}
+	if *proxy != "" {
+		run = func() error { return serveProxy(*proxy) }
 	}
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -60,11 +66,12 @@ var groups = []group{
 	{"returns", measureReturns},
 	{"jobs", measureJobs},
 	{"memory", measureMemory},
+	{"broker", measureBroker},
 }
 
 func (s *settings) run(ctx context.Context) (err error) {
-	if s.repeat < 1 || s.peers < 1 || s.minions < 1 || s.idle < 1 {
-		return errors.New("-repeat, -peers, -minions and -idle must be at least 1")
+	if s.repeat < 1 || s.peers < 1 || s.minions < 1 || s.idle < 1 || s.behind < 1 {
+		return errors.New("-repeat, -peers, -minions, -idle and -behind must be at least 1")
 	}
 	if s.dir, err = os.MkdirTemp("", "saltern-bench-"); err != nil {
 		return err

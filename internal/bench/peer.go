@@ -21,26 +21,29 @@ type peer struct {
 	out []byte
 }
 
-func dialPeer(addr string) (*peer, error) {
+func dialPeer(addr string) (*peer, error) { return dialAs(addr, "REQ") }
+
+// dialAs connects as a socket of another type of three letters.
+func dialAs(addr, socketType string) (*peer, error) {
 	conn, err := net.DialTimeout("tcp", addr, replyTimeout)
 	if err != nil {
 		return nil, err
 	}
 	p := &peer{Conn: conn, r: bufio.NewReaderSize(conn, 2<<10)}
-	if err := p.handshake(); err != nil {
+	if err := p.handshake(socketType); err != nil {
 		return nil, errors.Join(fmt.Errorf("handshake with %s: %w", addr, err), conn.Close())
 	}
 	return p, nil
 }
 
-func (p *peer) handshake() error {
+func (p *peer) handshake(socketType string) error {
 	if err := p.SetDeadline(time.Now().Add(replyTimeout)); err != nil {
 		return err
 	}
 	hello := make([]byte, 64, 128)
 	hello[0], hello[9], hello[10] = 0xff, 0x7f, 3
 	copy(hello[12:], "NULL")
-	hello = append(hello, "\x04\x26\x05READY\x0bSocket-Type\x00\x00\x00\x03REQ\x08Identity\x00\x00\x00\x00"...)
+	hello = append(hello, "\x04\x26\x05READY\x0bSocket-Type\x00\x00\x00\x03"+socketType+"\x08Identity\x00\x00\x00\x00"...)
 	if _, err := p.Write(hello); err != nil {
 		return err
 	}

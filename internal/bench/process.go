@@ -113,6 +113,7 @@ type master struct {
 	dir     string
 	request string // host:port
 	retPort int
+	pubPort int
 	key     string // local key of this user
 	user    string
 }
@@ -144,7 +145,7 @@ func (s *settings) startMaster(ctx context.Context) (_ *master, err error) {
 	}
 	defer log.Close()
 	cmd.Stderr = log
-	m := &master{dir: dir, retPort: ports[0], request: net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[0])), user: u.Username}
+	m := &master{dir: dir, retPort: ports[0], pubPort: ports[1], request: net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[0])), user: u.Username}
 	if m.child, err = startChild(cmd); err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ type row struct {
 	values []float64
 	floor  float64 // physical cost measured in this run, 0 = none
 	aim    float64 // at most, 0 = none
+	least  bool    // the aim is the least it has to be
 }
 
 // table collects rows and the floors that later rows compare with.
@@ -43,7 +44,7 @@ func (t *table) print(w io.Writer) {
 		switch {
 		case r.aim == 0:
 			fmt.Fprint(tw, "\t\t")
-		case r.median() <= r.aim:
+		case r.least && r.median() >= r.aim, !r.least && r.median() <= r.aim:
 			fmt.Fprintf(tw, "%s\tyes\t", figure(r.aim))
 		default:
 			fmt.Fprintf(tw, "%s\tNO\t", figure(r.aim))

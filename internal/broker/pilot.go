@@ -49,6 +49,7 @@ type pilotCounts struct {
 const (
 	changeQueue = 64
 	pilotTick   = time.Second
+	gcTicks     = 10 // between two looks at the heap
 )
 
 func newPilot(cfg *atomic.Pointer[config.Broker], r *requests, t *topics, log *slog.Logger) *pilot {
@@ -69,6 +70,7 @@ func (p *pilot) run(ctx context.Context) {
 	defer tick.Stop()
 	look := time.NewTimer(0)
 	defer look.Stop()
+	ticks := 0
 	for {
 		select {
 		case <-ctx.Done():
@@ -78,6 +80,9 @@ func (p *pilot) run(ctx context.Context) {
 		case <-p.reload:
 			p.adopt()
 		case <-tick.C:
+			if ticks++; ticks%gcTicks == 1 {
+				tuneGC()
+			}
 			if n := p.requests.forget(); n > 0 {
 				p.log.Warn("Requests are not answered by the master", "requests", n, "for", p.cfg.Load().RequestForget)
 			}

@@ -186,3 +186,11 @@ func FuzzMinionIn(f *testing.F) {
 		}
 	})
 }
+
+func TestGCPercent(t *testing.T) {
+	for live, want := range map[uint64]int{0: 1000, 1 << 20: 1000, 8 << 20: 400, 32 << 20: 100, 1 << 30: 100} {
+		if got := gcPercent(live); got != want {
+			t.Errorf("%d bytes live: %d %%, want %d", live, got, want)
+		}
+	}
+}

@@ -40,7 +40,7 @@ var arrows = map[string][]string{
 	"check":       {"config", "lifecycle", "status", "wire"},
 	"swarm":       {"wire", "target"},
 	"keyshare":    {"wire"},
-	"bench":       {"wire", "jid", "event", "swarm"},
+	"bench":       {"wire", "jid", "event", "status", "swarm"},
 }
 
 // toRankZero are the internal packages that may use rank 0.
@@ -54,7 +54,7 @@ var toRankZero = map[string][]string{
 	"keyshare":  {"pki"},
 	"swarm":     {"pki"},
 	"soak":      {"jobcache"},
-	"bench":     {"pki"},
+	"bench":     {"pki", "transport"},
 	"relay":     {"transport", "pki"},
 	"jobexport": {"jobcache"},
 	"saltkey":   {"pki"},
