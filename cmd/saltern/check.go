@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -20,24 +21,25 @@ func newCheckCommand() *cobra.Command {
 	var configDir, out string
 	var strict, quick, quiet, signIn bool
 	var timeout float64
+	roles := []string{check.RoleMaster, check.RoleSyndic, check.RoleBroker, check.RoleRelay}
 	cmd := &cobra.Command{
-		Use:   "check [options] [master|syndic ...]",
+		Use:   "check [options] [master|syndic|broker|relay ...]",
 		Short: "check configuration, permissions, limits, ports, keys and links of this host",
 		Long: "Says everything at once that is wrong, or will be: options nobody knows, with the nearest known one, wrong\n" +
 			"types, each with file and line; modes and owners; limits, disk, ports, clock, keys; the masters of masters.\n" +
 			"Every finding has a level (ok, note, warning, fault) and what to run. Nothing is changed, no secret is printed.\n" +
-			"Without a name the master is checked, and the syndic where syndic_master is set.\n" +
+			"Without a name the master is checked, the syndic where syndic_master is set, broker and relay where they have a file.\n" +
 			"Exit status: 0 no faults, 1 faults, 2 warnings with --strict.",
 		DisableFlagsInUseLine: true,
 		Args: func(_ *cobra.Command, args []string) error {
 			for _, a := range args {
-				if a != check.RoleMaster && a != check.RoleSyndic {
-					return cliargs.Usagef("%s is not something to check: master, syndic", a)
+				if !slices.Contains(roles, a) {
+					return cliargs.Usagef("%s is not something to check: %s", a, strings.Join(roles, ", "))
 				}
 			}
 			return nil
 		},
-		ValidArgs: []string{check.RoleMaster, check.RoleSyndic},
+		ValidArgs: roles,
 	}
 	fs := cmd.Flags()
 	fs.StringVarP(&configDir, "config-dir", "c", "", "directory of the configuration (default /etc/salt)")

@@ -45,6 +45,9 @@ func main() { os.Exit(run(os.Args, os.Stdout, os.Stderr)) }
 // run picks the program by the name it was called with, else by the first word.
 func run(args []string, stdout, stderr io.Writer) int {
 	name := strings.TrimSuffix(filepath.Base(args[0]), ".exe")
+	if code, ok := completing(name, args[1:], stdout); ok {
+		return code
+	}
 	if i := slices.IndexFunc(programs, func(p program) bool { return p.stock != "" && p.stock == name }); i >= 0 {
 		return cliargs.Execute(programs[i].make(), args[1:])
 	}
@@ -61,7 +64,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if word == "--version" {
 		word = "version"
 	}
-	for _, p := range programs {
+	for _, p := range append(ownTools(), programs...) {
 		if p.word == word || p.stock == word {
 			return cliargs.Execute(p.make(), args[2:])
 		}
@@ -82,6 +85,9 @@ func usage(w io.Writer) {
 	}
 	for _, p := range keyTools {
 		fmt.Fprintf(w, "  key %-5s %s\n", p.word, p.about)
+	}
+	for _, p := range ownTools() {
+		fmt.Fprintf(w, "  %-9s %s\n", p.word, p.about)
 	}
 	fmt.Fprintf(w, "\nsaltern COMMAND --help tells the options.\n")
 }

@@ -15,6 +15,8 @@ import (
 const (
 	RoleMaster = "master"
 	RoleSyndic = "syndic"
+	RoleBroker = "broker" // its configuration only
+	RoleRelay  = "relay"  // its configuration only
 )
 
 // Options say what to check. The zero value checks /etc/salt with everything but a sign-in.

@@ -304,3 +304,14 @@ func TestClock(t *testing.T) {
 	})
 	h.expect(t, r, "fault clock…the clock says 1970-01-01")
 }
+
+func TestForwarders(t *testing.T) {
+	h := newHost(t, "", "")
+	h.write(t, "broker", "master: localhost\nfail_back: 1\nsaltern_requests_maxx: 2\n", 0o640)
+	h.write(t, "relay", "nonsense_option: 1\n", 0o640)
+	r := h.run(t, quick)
+	h.expect(t, r, "warning config DIR/broker:3 saltern_requests_maxx…did you mean saltern_requests_max?", "warning config DIR/relay:1 nonsense_option", "ok config…master file")
+	alone := h.run(t, func(o *Options) { o.Quick, o.Roles = true, []string{RoleBroker} })
+	h.expect(t, alone, "ok config…broker file: read DIR/broker")
+	h.reject(t, alone, "master file", "DIR/relay")
+}

@@ -3,6 +3,7 @@ package check
 import (
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"strings"
 
 	"github.com/saltern-io/saltern/internal/config"
@@ -10,9 +11,17 @@ import (
 
 // config checks the files of every role and decides which roles there are.
 func (c *checker) config() {
+	c.roles = c.o.Roles
+	for _, role := range []string{RoleBroker, RoleRelay} {
+		if c.has(role) || len(c.o.Roles) == 0 && present(filepath.Join(c.dir(), role)) {
+			c.forwarder(role)
+		}
+	}
+	if len(c.roles) > 0 && !c.has(RoleMaster) && !c.has(RoleSyndic) {
+		return
+	}
 	m, report, remarks := config.LintMaster(c.o.Load)
 	c.master = m
-	c.roles = c.o.Roles
 	if len(c.roles) == 0 {
 		c.roles = []string{RoleMaster}
 		if m != nil && m.Raw.Has("syndic_master") {
@@ -37,6 +46,28 @@ func (c *checker) config() {
 		c.ok(AreaConfig, "", "syndic: id %s, %s", s.ID, count(len(s.Upstreams), "master")+" of masters: "+entries(s))
 	}
 	_ = report
+}
+
+// dir is the configuration directory.
+func (c *checker) dir() string {
+	if c.o.Load.ConfigDir != "" {
+		return c.o.Load.ConfigDir
+	}
+	return config.DefaultConfigDir
+}
+
+// forwarder checks the file of a broker or a relay, which stand on hosts without a master as well.
+func (c *checker) forwarder(role string) {
+	var report *config.Report
+	var remarks []config.Remark
+	switch role {
+	case RoleBroker:
+		_, report, remarks = config.LintBroker(c.o.Load)
+	case RoleRelay:
+		_, report, remarks = config.LintRelay(c.o.Load)
+	}
+	c.remarks(remarks, Warning)
+	c.ok(AreaConfig, "", "%s file: read %s", role, strings.Join(report.Files, ", "))
 }
 
 func entries(s *config.Syndic) string {

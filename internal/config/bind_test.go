@@ -86,7 +86,7 @@ func TestTable(t *testing.T) {
 			t.Errorf("%s: no text", o.Name)
 		}
 		if _, ok := refusals[o.Name]; ok != (o.Verdict == Refused) {
-			t.Errorf("%s: refusal text %v, verdict %s", o.Name, ok, o.Verdict.Letter())
+			t.Errorf("%s: refusal text %v, verdict %s", o.Name, ok, o.Verdict)
 		}
 	}
 	fields := func(x any) map[string]bool {
@@ -135,7 +135,7 @@ func TestWriteReference(t *testing.T) {
 	if err := WriteReference(&b); err != nil {
 		t.Fatal(err)
 	}
-	for _, part := range []string{"| `publish_port` | int | `4505` | H |", "| `peer` | dict | `{}` | R |", `jinja\|yaml`, "| `auth_tries` |"} {
+	for _, part := range []string{"| `publish_port` | int | `4505` | honoured |", "| `peer` | dict | `{}` | refused |", `jinja\|yaml`, "| `auth_tries` |"} {
 		if !strings.Contains(b.String(), part) {
 			t.Errorf("%q is missing", part)
 		}

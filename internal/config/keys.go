@@ -37,9 +37,6 @@ const (
 	Refused
 )
 
-// Letter is the verdict's letter in the documentation.
-func (v Verdict) Letter() string { return [...]string{"H", "S", "N", "X", "R"}[v] }
-
 // Reload says when a changed value takes effect.
 type Reload uint8
 

@@ -169,3 +169,15 @@ func LintBroker(o LoadOptions) (*Broker, *Report, []Remark) {
 	l.notices()
 	return b, report, l.remarks
 }
+
+// LintRelay is LintMaster for the relay file. Relay is nil when it cannot be used.
+func LintRelay(o LoadOptions) (*Relay, *Report, []Remark) {
+	r, report, err := LoadRelay(o)
+	l := &linter{binder: binder{in: InRelay, report: report}}
+	l.faults(err)
+	if r != nil {
+		l.tree(r.Raw)
+	}
+	l.notices()
+	return r, report, l.remarks
+}

@@ -38,6 +38,7 @@ var arrows = map[string][]string{
 	"status":      {"metrics"},
 	"soak":        {"demo", "badlink", "status"},
 	"check":       {"config", "lifecycle", "status", "wire"},
+	"manual":      {"config"},
 	"swarm":       {"wire", "target"},
 	"keyshare":    {"wire"},
 	"bench":       {"wire", "jid", "event", "status", "swarm"},
