@@ -34,12 +34,13 @@ func newHub(cfg Config) *hub {
 	return h
 }
 
-// add takes a connection in; false when there is no room or everything is ending.
-func (h *hub) add(c *Conn) bool {
+// add takes a connection in, unless there is no room or everything is ending.
+func (h *hub) add(c *Conn) (full, closed bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.closed || h.cfg.MaxConnections > 0 && h.n >= h.cfg.MaxConnections {
-		return false
+	full = h.cfg.MaxConnections > 0 && h.n >= h.cfg.MaxConnections
+	if full || h.closed {
+		return full, h.closed
 	}
 	c.next = h.first
 	if h.first != nil {
@@ -48,7 +49,7 @@ func (h *hub) add(c *Conn) bool {
 	h.first = c
 	h.n++
 	h.stats.open.Store(int64(h.n))
-	return true
+	return false, false
 }
 
 func (h *hub) remove(c *Conn) {

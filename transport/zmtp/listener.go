@@ -172,9 +172,12 @@ func (l *Listener) welcome(nc *net.TCPConn) {
 		_ = nc.Close()
 		return
 	}
-	if !h.add(c) {
+	switch full, closed := h.add(c); {
+	case full:
 		h.stats.refused.Add(1)
 		l.rare.warn("Connection refused: too many", "address", l.addr, "limit", h.cfg.MaxConnections)
+		fallthrough
+	case closed:
 		_ = nc.Close()
 		return
 	}
