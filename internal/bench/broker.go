@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/saltern-io/saltern/internal/jid"
 	"github.com/saltern-io/saltern/internal/status"
 	"github.com/saltern-io/saltern/internal/wire"
 	"github.com/saltern-io/saltern/transport/zmtp"
@@ -400,6 +401,52 @@ func (s *settings) brokerIdle(ctx context.Context, t *table) (err error) {
 	for _, r := range []row{empty, resident, peak, direct, through, added} {
 		t.add(r)
 	}
+	return s.publicationDelay(ctx, m, b, t)
+}
+
+// publicationDelay measures how much later a subscriber behind the broker gets a publication than one at the master,
+// while it goes to all minions: one that subscribed after them all, so about the last in line.
+func (s *settings) publicationDelay(ctx context.Context, m *master, b *middle, t *table) error {
+	delay := row{name: fmt.Sprintf("publication to %d minions through the broker, later than at the master", s.behind+1), unit: "ms"}
+	direct, err := subscribe(net.JoinHostPort("127.0.0.1", strconv.Itoa(m.pubPort)))
+	if err != nil {
+		return err
+	}
+	defer direct.Close()
+	through, err := subscribe(b.publish)
+	if err != nil {
+		return err
+	}
+	defer through.Close()
+	control, err := dialPeer(m.request)
+	if err != nil {
+		return err
+	}
+	defer control.Close()
+	jids := jid.NewGenerator(time.Now)
+	for i := range 20 * s.repeat {
+		select {
+		case <-time.After(50 * time.Millisecond): // the minions are idle again
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if _, err := m.publish(ctx, control, jids.Next(), "swarm-0"); err != nil {
+			return err
+		}
+		var came [2]time.Time
+		err := together(2, func(i int) error {
+			_, err := []*reader{direct, through}[i].topic()
+			came[i] = time.Now()
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if i > 0 { // until the first one came, a subscription may have been on its way
+			delay.values = append(delay.values, milliseconds(came[1].Sub(came[0])))
+		}
+	}
+	t.add(delay)
 	return nil
 }
 
