@@ -109,6 +109,10 @@ func (b *Bench) cell(ctx context.Context, group Group, step Step) Cell {
 			return cell
 		}
 	}
+	if ctx.Err() != nil {
+		cell.Outcome, cell.Reason = NotApplicable, "interrupted"
+		return cell
+	}
 	fmt.Fprintf(b.Trace, "== %s %s (%s)\n", cell.Release, cell.Scenario, b.Dir)
 	begun := time.Now()
 	b.figure, b.notes = "", nil
