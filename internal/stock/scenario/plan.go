@@ -12,6 +12,7 @@ func Catalogue(c *Column) []Group {
 	groups = append(groups, originGroups(c)...)
 	groups = append(groups, faninGroups(c)...)
 	groups = append(groups, failoverGroups(c)...)
+	groups = append(groups, rotationGroups(c)...)
 	groups = append(groups, brokerGroups(c)...)
 	return append(groups, compareGroups(c)...)
 }
