@@ -13,6 +13,8 @@ func Catalogue(c *Column) []Group {
 	groups = append(groups, faninGroups(c)...)
 	groups = append(groups, failoverGroups(c)...)
 	groups = append(groups, rotationGroups(c)...)
+	groups = append(groups, keystoreGroups(c)...)
+	groups = append(groups, presignGroups(c)...)
 	groups = append(groups, brokerGroups(c)...)
 	return append(groups, compareGroups(c)...)
 }
