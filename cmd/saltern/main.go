@@ -30,6 +30,7 @@ type program struct {
 var programs = []program{
 	{"master", "salt-master", "run a master", newMasterCommand},
 	{"syndic", "salt-syndic", "run a syndic beside a local master", newSyndicCommand},
+	{"relay", "", "carry publications over a bad line, through Redis", newRelayCommand},
 	{"broker", "salt-broker", "forward between minions and a master elsewhere", newBrokerCommand},
 	{"key", "salt-key", "accept, reject and show minion keys", newKeyCommand},
 	{"salt", "salt", "publish a job and show what comes back", newSaltCommand},

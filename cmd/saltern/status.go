@@ -47,15 +47,15 @@ type statusTarget struct {
 func newStatusCommand() *cobra.Command {
 	var o statusOptions
 	cmd := &cobra.Command{
-		Use:   "status [options] [master|syndic|broker]",
+		Use:   "status [options] [master|syndic|broker|relay]",
 		Short: "show queues, links and counters of the running daemons",
 		Long: "Asks the daemons of this host over their sockets in sock_dir and prints every queue, every link and\n" +
 			"whether the counters balance. Exit status: 0 all well, 1 not running or not to be asked, 2 degraded.\n" +
 			"Without a name every daemon is asked that runs or, as far as the configuration tells, should run.",
 		DisableFlagsInUseLine: true,
 		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 1 || len(args) == 1 && !slices.Contains([]string{"master", "syndic", "broker"}, args[0]) {
-				return cliargs.Usagef("the only argument is master, syndic or broker")
+			if len(args) > 1 || len(args) == 1 && !slices.Contains([]string{"master", "syndic", "broker", "relay"}, args[0]) {
+				return cliargs.Usagef("the only argument is master, syndic, broker or relay")
 			}
 			return nil
 		},
@@ -126,6 +126,7 @@ func daemonsOf(cfg *config.Master, configDir string, args []string) ([]statusTar
 		{word: "master", program: "salt-master", socket: filepath.Join(cfg.SockDir, status.MasterSocket)},
 		{word: "syndic", program: "salt-syndic", socket: filepath.Join(cfg.SockDir, status.SyndicSocket), wanted: cfg.Raw.Has("syndic_master")},
 		b,
+		relayTarget(configDir),
 	}
 	if len(args) == 1 {
 		all = slices.DeleteFunc(all, func(d statusTarget) bool { return d.word != args[0] })
@@ -140,8 +141,8 @@ func daemonsOf(cfg *config.Master, configDir string, args []string) ([]statusTar
 		all[i].there = err == nil
 		all[i].wanted = d.wanted || err == nil
 	}
-	syndic, broker := all[1], all[2]
-	all[0].wanted = all[0].there || !syndic.there && !broker.wanted
+	syndic, broker, relay := all[1], all[2], all[3]
+	all[0].wanted = all[0].there || !syndic.there && !broker.wanted && !relay.wanted
 	return slices.DeleteFunc(all, func(d statusTarget) bool { return !d.wanted }), nil
 }
 

@@ -87,8 +87,6 @@ var salternOptions = []Option{
 	{Name: "saltern_watchdog", Type: Float, Default: "60", Verdict: Honoured, Unit: Seconds, About: "a master that does not answer its own pings for so long closes its ports and ends, so that minions with other masters leave; 0 is off"},
 	{Name: "saltern_key_compat", Type: Str, Default: "''", Verdict: Honoured, About: "release line that salt-key follows to the letter: 3006, 3007 or 3008; empty is 3008 with the differences that the reference lists"},
 	{Name: "saltern_key_audit_log", Type: Str, Default: "'/var/log/salt/key_audit'", Verdict: Honoured, Path: UnderRoot, About: "append-only record of who changed which key with salt-key; empty keeps none"},
-	{Name: "saltern_relay_streams", Type: Dict, Default: "{}", Verdict: Honoured, About: "syndic_master entry -> name of the Redis stream with its publications: this syndic reads it beside the direct link"},
-	{Name: "saltern_relay_prefix", Type: Str, Default: "'saltern:publications:'", Verdict: Honoured, About: "Redis keys of those streams are this and the name"},
 	{Name: "saltern_key_peers", Type: Dict, Default: "{}", Verdict: Honoured, About: "masters with which minion keys are shared: name to host:port of the request port, or to '' for one that is not asked from here; their public keys are pinned with saltern key pin"},
 	{Name: "saltern_key_store", Type: Str, Default: "''", Verdict: Honoured, About: "redis://[user:password@]host:port/db through which masters share minion keys; the directory stays each one's truth"},
 	{Name: "saltern_key_store_prefix", Type: Str, Default: "'saltern:'", Verdict: Honoured, About: "begin of the names in the Redis store"},

@@ -187,7 +187,7 @@ type Master struct {
 	KeyStorePrefix  string        `salt:"saltern_key_store_prefix"`
 	KeySync         time.Duration `salt:"saltern_key_sync"` // 0 = only by command
 
-	Redis Redis // of the export and of the syndic's streams
+	Redis Redis // of the export
 
 	// Raw is every option as the files gave it, merged, with file and line per value; options that no
 	// file names are absent.

@@ -14,10 +14,9 @@ import (
 // them (spec: relay-and-broker §3.3). A loaded Relay must not be modified.
 type Relay struct {
 	ConfFile       string
-	ID             string        `salt:"id"` // in entries and reports; a decrypting tap signs in with it
+	ID             string        `salt:"id"` // in entries and reports
 	User           string        `salt:"user"`
 	RootDir        string        `salt:"root_dir"`
-	PKIDir         string        `salt:"pki_dir"`   // key pair of decrypting taps
 	CacheDir       string        `salt:"cachedir"`  // buffers and positions
 	SockDir        string        `salt:"sock_dir"`  // status socket
 	EventDir       string        `salt:"event_dir"` // event bus of the local master, "" = none
@@ -34,10 +33,6 @@ type Relay struct {
 	BufferBytes    int           `salt:"buffer_bytes"`   // the same in bytes
 	ReplayMaxAge   time.Duration `salt:"replay_max_age"` // older entries are reported, not delivered
 	MaxMsgBytes    int64         `salt:"max_msg_bytes"`
-	AuthTimeout    time.Duration `salt:"auth_timeout"`
-	KeySize        int           `salt:"keysize"`
-	EncAlgorithm   string        `salt:"encryption_algorithm"`
-	SigAlgorithm   string        `salt:"signing_algorithm"`
 	IPv6           bool          `salt:"ipv6"`
 	TapList        *Value        `salt:"taps"`
 	OutletList     *Value        `salt:"outlets"`
@@ -55,8 +50,6 @@ type RelayTap struct {
 	Name        string // of the stream, behind the prefix
 	Host        string // the master of masters
 	PublishPort int
-	RetPort     int  // for signing in
-	Decrypt     bool // signs in with an accepted key, and reads serials
 }
 
 // Outlet modes.
@@ -186,12 +179,6 @@ func (e *relayEntry) port(key string, def int) int {
 	return int(n)
 }
 
-func (e *relayEntry) bool(key string) bool {
-	e.known[key] = true
-	v := e.m.Get(key)
-	return v != nil && truth(v)
-}
-
 // finish faults what was not read: a misspelt key must not be lost in silence.
 func (e *relayEntry) finish() {
 	for k, v := range e.m.All() {
@@ -216,7 +203,7 @@ func (e *relayEntry) hostAndName() (host, name string) {
 }
 
 func (r *Relay) addTap(_ int, e *relayEntry) {
-	t := RelayTap{PublishPort: e.port("publish_port", defaultPublishPort), RetPort: e.port("ret_port", defaultRetPort), Decrypt: e.bool("decrypt")}
+	t := RelayTap{PublishPort: e.port("publish_port", defaultPublishPort)}
 	t.Host, t.Name = e.hostAndName()
 	e.finish()
 	if slices.ContainsFunc(r.Taps, func(o RelayTap) bool { return o.Name == t.Name }) {
@@ -267,8 +254,6 @@ func (r *Relay) Validate() error {
 	oneOf("log_format", r.LogFormat, "salt", "json")
 	oneOf("log_level", r.LogLevel, logLevels...)
 	oneOf("log_level_logfile", r.LogLevelFile, logLevels...)
-	oneOf("encryption_algorithm", r.EncAlgorithm, "OAEP-SHA1", "OAEP-SHA224")
-	oneOf("signing_algorithm", r.SigAlgorithm, "PKCS1v15-SHA1", "PKCS1v15-SHA224")
 	if !validAddress(r.MetricsAddress) {
 		fault("metrics_address", "'%s' is not host:port", r.MetricsAddress)
 	}
@@ -282,7 +267,7 @@ func (r *Relay) Validate() error {
 // LogSummary writes what the relay is going to do as one line each.
 func (r *Relay) LogSummary(log *slog.Logger) {
 	for _, t := range r.Taps {
-		log.Info("Tap", "master", fmt.Sprintf("%s:%d", t.Host, t.PublishPort), "stream", r.StreamKey(t.Name), "decrypt", t.Decrypt, "redis", r.Redis.String())
+		log.Info("Tap", "master", fmt.Sprintf("%s:%d", t.Host, t.PublishPort), "stream", r.StreamKey(t.Name), "redis", r.Redis.String())
 	}
 	for _, o := range r.Outlets {
 		log.Info("Outlet", "stream", r.StreamKey(o.Name), "master", o.Host, "mode", o.Mode, "redis", r.Redis.String())
@@ -292,12 +277,11 @@ func (r *Relay) LogSummary(log *slog.Logger) {
 // relayOptions are the rows of the relay's file.
 func relayOptions() []Option {
 	rows := []Option{
-		{Name: "taps", Type: List, Default: "[]", About: "masters of masters to listen to: maps with master, name (default master), publish_port (4505), ret_port (4506), decrypt (false)"},
+		{Name: "taps", Type: List, Default: "[]", About: "masters of masters to listen to: maps with master, name (default master), publish_port (4505)"},
 		{Name: "outlets", Type: List, Default: "[]", About: "streams to serve to syndics: maps with master, name (default master), master_publish_port (4505), master_ret_port (4506), interface (127.0.0.1), publish_port (4515), ret_port (4516), mode (both or stream)"},
-		{Name: "id", Type: None | Str, Default: "''", About: "name in entries and reports, and of the key of decrypting taps; default the host's"},
+		{Name: "id", Type: None | Str, Default: "''", About: "name in entries and reports; default the host's"},
 		{Name: "user", Type: Str, Default: "root", About: "account to run as"},
 		{Name: "root_dir", Type: Str, Default: "/", About: "directory that all paths are put under"},
-		{Name: "pki_dir", Type: Str, Default: "/etc/salt/pki/relay", Path: UnderRoot, About: "key pair of decrypting taps"},
 		{Name: "cachedir", Type: Str, Default: "/var/cache/salt/relay", Path: UnderRoot, About: "buffers and positions"},
 		{Name: "sock_dir", Type: Str, Default: "/var/run/salt/relay", Path: UnderRoot, About: "status socket"},
 		{Name: "event_dir", Type: Str, Default: "/var/run/salt/master", Path: UnderRoot, About: "sock_dir of the local master, on whose bus saltern/relay/missed is fired; empty fires nothing"},
@@ -314,10 +298,6 @@ func relayOptions() []Option {
 		{Name: "buffer_bytes", Type: Int, Default: "1073741824", Min: 1 << 20, Max: 1 << 40, About: "the same in bytes"},
 		{Name: "replay_max_age", Type: Float, Default: "60", Unit: Seconds, About: "how old a publication may be that an outlet still delivers; older ones are reported"},
 		{Name: "max_msg_bytes", Type: Int, Default: "104857600", Min: 1 << 16, Max: 1 << 31, About: "largest message the sockets take"},
-		{Name: "auth_timeout", Type: Float, Default: "5", Unit: Seconds, About: "how long a decrypting tap waits for an answer to its sign-in"},
-		{Name: "keysize", Type: Int, Default: "2048", Min: 1024, Max: 16384, About: "bits of a new key pair"},
-		{Name: "encryption_algorithm", Type: Str, Default: "OAEP-SHA1", About: "of the sign-in"},
-		{Name: "signing_algorithm", Type: Str, Default: "PKCS1v15-SHA1", About: "of the sign-in"},
 		{Name: "ipv6", Type: Bool, Default: "false", About: "IPv6 sockets"},
 	}
 	for i := range rows {

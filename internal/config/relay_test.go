@@ -29,7 +29,7 @@ redis.host: cache
 redis.password: s3cret
 saltern_redis_tls_ca: /ca.pem
 taps:
-  - {master: 10.0.0.1, decrypt: True}
+  - {master: 10.0.0.1}
 outlets:
   - {master: 10.0.0.1}
   - {master: 10.0.0.2, name: two, mode: stream, publish_port: 4600, ret_port: 4601, interface: 127.0.0.2}
@@ -37,7 +37,7 @@ outlets:
 	if err != nil || len(report.Notices) != 0 {
 		t.Fatal(err, report.Notices)
 	}
-	if d := cmp.Diff([]RelayTap{{Name: "10.0.0.1", Host: "10.0.0.1", PublishPort: 4505, RetPort: 4506, Decrypt: true}}, r.Taps); d != "" {
+	if d := cmp.Diff([]RelayTap{{Name: "10.0.0.1", Host: "10.0.0.1", PublishPort: 4505}}, r.Taps); d != "" {
 		t.Error(d)
 	}
 	want := []RelayOutlet{

@@ -37,12 +37,11 @@ type Syndic struct {
 	Mode                string        // "sync" or "cluster"
 	ForwardAllEvents    bool          // forward every event, not only what masters of masters need
 
-	StandbyAfter time.Duration     // away for longer than this, an upstream's returns go to stand-bys as well
-	ReplayMaxAge time.Duration     // older publications that were missed are reported, not run
-	ReplayAll    bool              // replay jobs of any user from a stock master of masters
-	LocalReturns string            // "failover" (one upstream) or "all": returns of the local master's own jobs
-	RelayStreams map[string]string // upstream entry → Redis key of the stream with its publications
-	OutboxItems  int64             // bounds of what waits for one upstream
+	StandbyAfter time.Duration // away for longer than this, an upstream's returns go to stand-bys as well
+	ReplayMaxAge time.Duration // older publications that were missed are reported, not run
+	ReplayAll    bool          // replay jobs of any user from a stock master of masters
+	LocalReturns string        // "failover" (one upstream) or "all": returns of the local master's own jobs
+	OutboxItems  int64         // bounds of what waits for one upstream
 	OutboxBytes  int64
 	OutboxAge    time.Duration
 
@@ -203,45 +202,6 @@ func (s *Syndic) settle(b *binder, o LoadOptions) {
 	}
 	s.settleIdentity(b, o)
 	s.settleUpstreams(b.report)
-	s.settleStreams()
-}
-
-// settleStreams reads which upstreams have a stream. A name that syndic_master does not have is a fault: a misspelt one
-// would leave the operator with a relay that nobody reads.
-func (s *Syndic) settleStreams() {
-	v := s.Local.Raw.Get("saltern_relay_streams")
-	if v == nil || v.Data == nil {
-		return
-	}
-	fault := func(format string, args ...any) {
-		s.faults = append(s.faults, newFault("saltern_relay_streams", false, v, format, args...))
-	}
-	if v.Map() == nil {
-		fault("must be a map: entry of syndic_master -> name of its stream")
-		return
-	}
-	prefix := "saltern:publications:"
-	if p, ok := s.Local.Raw.Get("saltern_relay_prefix").Text(); ok {
-		prefix = p
-	}
-	s.RelayStreams = map[string]string{}
-	for k, stream := range v.Map().All() {
-		entry, _ := (&Value{Data: k}).Text()
-		name, ok := stream.Text()
-		switch {
-		case !slices.ContainsFunc(s.Upstreams, func(u Upstream) bool { return u.Entry == entry }):
-			fault("%q is no entry of syndic_master", entry)
-		case !ok || name == "":
-			fault("the stream of %q must be a name", entry)
-		default:
-			s.RelayStreams[entry] = prefix + name
-		}
-	}
-	if len(s.RelayStreams) > 0 {
-		s.Local.Redis.faults(func(name, format string, args ...any) {
-			s.faults = append(s.faults, newFault(name, false, s.Local.Raw.Get(name), format, args...))
-		})
-	}
 }
 
 // settleIdentity takes id and key directory from the minion file, no suffix on the id. Without

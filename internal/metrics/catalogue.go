@@ -2,7 +2,7 @@ package metrics
 
 // Labels that several metrics share.
 var (
-	queueLabel    = Label{Name: "queue", Values: []string{"minions", "auth", "control", "ping", "publish", "jobcache", "events", "outbox", "downstream", "requests", "export", "tap", "outlet"}}
+	queueLabel    = Label{Name: "queue", Values: []string{"minions", "auth", "control", "ping", "publish", "jobcache", "events", "outbox", "downstream", "requests", "export", "tap"}}
 	poolLabel     = Label{Name: "pool", Values: []string{"minions", "auth", "control", "ping"}}
 	upstreamLabel = Label{Name: "upstream", From: "`syndic_master`, for a broker `master`, for a relay the `name` of a tap or an outlet; `redis`; absent for what belongs to no upstream", Max: 64}
 	socketLabel   = Label{Name: "socket", Values: []string{"request", "publish"}}
@@ -35,8 +35,8 @@ var (
 	LinkSince     = define(Gauge, "saltern_link_since_seconds", "When the link entered its present state, Unix time.", upstreamLabel)
 	LinkLevel     = define(Gauge, "saltern_link_level", "Protocol level in use, 0 before the first sign-in.", upstreamLabel)
 	SumDifference = define(Gauge, "saltern_sum_difference", "What came in minus what went out or waits. Not 0 while work is under way.",
-		Label{Name: "sum", Values: []string{"requests", "returns", "intake", "outbox", "tap"}}, upstreamLabel)
-	SumOff   = define(Gauge, "saltern_sum_off", "1 when a sum was found not to balance.", Label{Name: "sum", Values: []string{"requests", "returns", "intake", "outbox", "tap"}}, upstreamLabel)
+		Label{Name: "sum", Values: []string{"requests", "returns", "intake", "outbox"}}, upstreamLabel)
+	SumOff   = define(Gauge, "saltern_sum_off", "1 when a sum was found not to balance.", Label{Name: "sum", Values: []string{"requests", "returns", "intake", "outbox"}}, upstreamLabel)
 	Problems = define(Gauge, "saltern_problems", "What `saltern status` shows as degraded.",
 		Label{Name: "kind", Values: []string{"starting", "link", "queue", "sum"}})
 )

@@ -13,10 +13,9 @@ var (
 	TapWritten      = define(Counter, "saltern_tap_written_total", "Entries written to the stream.", upstreamLabel)
 	TapDropped      = define(Counter, "saltern_tap_dropped_total", "Entries given up, by reason: the buffer was full, they were too old, the disk took nothing.", upstreamLabel,
 		Label{Name: "reason", Values: []string{"full", "age", "disk"}})
-	TapGaps = define(Counter, "saltern_tap_missed_total", "Publications that a decrypting tap missed, as their serials tell.", upstreamLabel)
 )
 
-// Outlets, per stream; a syndic that reads a stream itself counts the same.
+// Outlets, per stream.
 var (
 	OutletEntries   = define(Counter, "saltern_outlet_entries_total", "Entries read from the stream.", upstreamLabel)
 	OutletDelivered = define(Counter, "saltern_outlet_delivered_total", "Publications delivered, by the way that brought them first.", upstreamLabel,

@@ -15,6 +15,7 @@ const (
 	MasterSocket = "saltern-master-status.sock"
 	SyndicSocket = "saltern-syndic-status.sock"
 	BrokerSocket = "saltern-broker-status.sock"
+	RelaySocket  = "saltern-relay-status.sock"
 )
 
 // Errors of Listen.

@@ -1,0 +1,116 @@
+package relay
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/saltern-io/saltern/internal/outbox"
+)
+
+// cursor is how far a follower is, on its own disk.
+type cursor struct {
+	Life string            `json:"life"` // of the stream; "" = nothing read yet
+	Last string            `json:"last"` // id of the last entry that was dealt with
+	Seqs map[string]uint64 `json:"seqs"` // tap → number of its last entry seen
+}
+
+// maxTaps bounds the taps that a cursor remembers; names come from the stream.
+const maxTaps = 64
+
+// seenLife is how long copies are remembered; a stream keeps no longer by default.
+const seenLife = 24 * time.Hour
+
+// recent is how many copies are remembered in memory, beside the disk.
+const recent = 20_000
+
+// memory is the cursor of one follower and the copies that it has seen, on disk and as far as needed in memory.
+type memory struct {
+	store  *outbox.Store
+	prefix string
+	at     cursor
+
+	keys map[string]struct{} // recent copies
+	ring []string
+	next int
+	warn func(error)
+}
+
+func openMemory(store *outbox.Store, name string, warn func(error)) (*memory, error) {
+	m := &memory{store: store, prefix: "follow\x00" + name + "\x00", keys: map[string]struct{}{}, ring: make([]string, recent), warn: warn}
+	value, ok, err := store.Fact(m.prefix + "cursor")
+	if err != nil {
+		return nil, fmt.Errorf("position in stream %s: %w", name, err)
+	}
+	if ok {
+		if err := json.Unmarshal(value, &m.at); err != nil {
+			return nil, fmt.Errorf("position in stream %s: %w", name, err)
+		}
+	}
+	if m.at.Seqs == nil {
+		m.at.Seqs = map[string]uint64{}
+	}
+	return m, nil
+}
+
+// seen reports whether a copy was here. A disk that cannot be read says no: twice is better than never.
+func (m *memory) seen(key string) bool {
+	if key == "" {
+		return false
+	}
+	if _, ok := m.keys[key]; ok {
+		return true
+	}
+	_, ok, err := m.store.Fact(m.prefix + "seen\x00" + key)
+	if err != nil {
+		m.warn(err)
+	}
+	return ok
+}
+
+// note remembers copies, in memory at once and on disk with commit.
+func (m *memory) note(unit *outbox.Unit, keys ...string) {
+	for _, key := range keys {
+		if key == "" {
+			continue
+		}
+		delete(m.keys, m.ring[m.next])
+		m.ring[m.next] = key
+		m.next = (m.next + 1) % len(m.ring)
+		m.keys[key] = struct{}{}
+		unit.Facts = append(unit.Facts, outbox.Fact{Key: m.prefix + "seen\x00" + key, TTL: seenLife})
+	}
+}
+
+// commit stores what was noted, with the cursor. It does not wait: after a crash the last entries come again.
+func (m *memory) commit(unit outbox.Unit) {
+	value, err := json.Marshal(m.at)
+	if err != nil {
+		m.warn(err)
+		return
+	}
+	unit.Facts = append(unit.Facts, outbox.Fact{Key: m.prefix + "cursor", Value: value})
+	m.store.Commit(unit, func(outcomes []outbox.Outcome) {
+		for _, o := range outcomes {
+			if o.Err != nil {
+				m.warn(o.Err)
+			}
+		}
+	})
+}
+
+// count takes the number of an entry and returns how many of its tap's are missing before it.
+func (m *memory) count(e *Entry) (missing uint64) {
+	last, known := m.at.Seqs[e.Tap]
+	if !known && len(m.at.Seqs) >= maxTaps {
+		for tap := range m.at.Seqs { // any: more taps than that do not write one stream
+			delete(m.at.Seqs, tap)
+			break
+		}
+	}
+	if known && e.Seq > last+1 {
+		missing = e.Seq - last - 1
+	}
+	m.at.Seqs[e.Tap] = max(last, e.Seq)
+	return missing
+}

@@ -1,0 +1,49 @@
+package relay
+
+import "time"
+
+// Reasons for which a publication is reported instead of delivered; values of the label reason in the metrics.
+const (
+	ReasonAge     = "age"     // older than replay_max_age
+	ReasonEpoch   = "epoch"   // sealed with a key that is over: a syndic can only sign in anew because of it
+	ReasonGap     = "gap"     // not in the stream
+	ReasonLate    = "late"    // later ones went out over the direct link, and a stock syndic drops older serials
+	ReasonRefused = "refused" // the sink does not take it
+)
+
+// Missed is a report: publications that were not delivered and will not be.
+type Missed struct {
+	MoM    string
+	Count  uint64 // 0 = nobody knows how many, if any
+	Reason string
+	Text   string    // the reason in words
+	ID     string    // in the stream: of the publication, or of the first one behind the gap
+	Tap    string    // whose entries are missing
+	Serial uint64    // 0 = not known
+	Time   time.Time // of its receipt by the tap, or of the entry behind the gap
+}
+
+// gapOf reports entries that are missing in front of one.
+func gapOf(e *Entry, n uint64, trimmed bool) Missed {
+	text := "the tap gave them up, or Redis lost them"
+	if trimmed {
+		text = "the stream was trimmed before they were read"
+	}
+	return Missed{MoM: e.MoM, Count: n, Reason: ReasonGap, Text: text, ID: e.ID, Tap: e.Tap, Serial: e.Serial, Time: e.Time}
+}
+
+// deafness reports what a tap says it missed.
+func deafness(e *Entry) Missed {
+	m := Missed{MoM: e.MoM, Reason: ReasonGap, ID: e.ID, Tap: e.Tap, Time: e.Time}
+	if e.Epoch != "" {
+		m.Count, m.Serial, m.Text = e.GapTo-e.GapFrom+1, e.GapFrom, "the tap missed these serials"
+		return m
+	}
+	m.Text = "the tap did not hear the master for " + (time.Duration(e.GapTo-e.GapFrom) * time.Millisecond).Round(time.Millisecond).String()
+	return m
+}
+
+// tooOld reports an entry that nobody wants to run any more.
+func (e *Entry) missed(reason, text string) Missed {
+	return Missed{MoM: e.MoM, Count: 1, Reason: reason, Text: text, ID: e.ID, Tap: e.Tap, Serial: e.Serial, Time: e.Time}
+}

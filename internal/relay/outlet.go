@@ -1,0 +1,236 @@
+package relay
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/saltern-io/saltern/internal/config"
+	"github.com/saltern-io/saltern/internal/outbox"
+	"github.com/saltern-io/saltern/transport"
+	"github.com/saltern-io/saltern/transport/zmtp"
+)
+
+// OutletConfig describes an outlet.
+type OutletConfig struct {
+	Outlet      config.RelayOutlet
+	Client      *redis.Client
+	Key         string // of the stream
+	MaxAge      time.Duration
+	MaxMsgBytes int64
+	IPv6        bool
+	Context     *transport.Context
+	Store       *outbox.Store
+	Missed      func(Missed) // does not wait
+	Logger      *slog.Logger
+}
+
+// OutletStats is a snapshot of an Outlet.
+type OutletStats struct {
+	Name         string
+	Follower     FollowerStats
+	Direct       int64 // publications that the direct link brought first
+	Requests     int64
+	Subscribers  int
+	DirectUp     bool
+	DirectSince  time.Time
+	Both         bool
+	RequestsUp   bool
+	RequestSince time.Time
+	Reason       string // why requests cannot be passed on
+}
+
+// Outlet serves a stream to the syndics beside it, and passes their requests on. Make it with NewOutlet, run it once.
+type Outlet struct {
+	cfg      OutletConfig
+	log      *slog.Logger
+	follower *Follower
+	pub      *publisher
+	reqs     *requests
+	pubs     *zmtp.Listener
+	rets     *zmtp.Listener
+
+	mu     sync.Mutex // guards race and the order of what goes out
+	race   race
+	direct atomic.Int64
+	link   linkMark
+}
+
+// NewOutlet binds both ports.
+func NewOutlet(cfg OutletConfig) (o *Outlet, err error) {
+	name := cfg.Outlet.Name
+	o = &Outlet{cfg: cfg, log: cfg.Logger.With("outlet", name)}
+	o.follower, err = NewFollower(FollowerConfig{
+		Name: name, Log: NewLog(cfg.Client, cfg.Key, 0, 0), Store: cfg.Store, MaxAge: cfg.MaxAge, Sink: o, Ordered: true, Logger: o.log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	keepalive := zmtp.Keepalive{Idle: 300 * time.Second}
+	o.pub = newPublisher(o.log)
+	o.reqs = newRequests(transport.Endpoint(cfg.Outlet.Host, cfg.Outlet.MasterRetPort), zmtp.Config{
+		MaxFrameBytes: cfg.MaxMsgBytes, SendQueue: maxInFlight, Keepalive: keepalive, IPv6: cfg.IPv6, Log: o.log,
+	}, o.log)
+	o.pubs, err = zmtp.Listen(transport.BindEndpoint(cfg.Outlet.Interface, cfg.Outlet.PublishPort), zmtp.Config{
+		Role: zmtp.RoleXPub, Handler: o.pub, MaxFrameBytes: 1024, SendQueue: subscriberQueue, Keepalive: keepalive, IPv6: cfg.IPv6, Log: o.log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("publish port of outlet %s: %w", name, err)
+	}
+	o.rets, err = zmtp.Listen(transport.BindEndpoint(cfg.Outlet.Interface, cfg.Outlet.RetPort), zmtp.Config{
+		Role: zmtp.RoleRouter, Handler: o.reqs, MaxFrameBytes: cfg.MaxMsgBytes, Keepalive: keepalive, IPv6: cfg.IPv6, Log: o.log,
+	})
+	if err != nil {
+		_ = o.pubs.Close() // the first error says it
+		return nil, fmt.Errorf("request port of outlet %s: %w", name, err)
+	}
+	return o, nil
+}
+
+// PublishAddr and RequestAddr are the bound addresses, "tcp://host:port".
+func (o *Outlet) PublishAddr() string { return o.pubs.Addr() }
+
+// RequestAddr is the bound address of the request port.
+func (o *Outlet) RequestAddr() string { return o.rets.Addr() }
+
+// Stats returns a snapshot. Safe for concurrent use.
+func (o *Outlet) Stats() OutletStats {
+	s := OutletStats{
+		Name: o.cfg.Outlet.Name, Follower: o.follower.Stats(), Direct: o.direct.Load(), Requests: o.reqs.passed.Load(),
+		Subscribers: o.pubs.Connections(), Both: o.cfg.Outlet.Mode == config.OutletBoth,
+	}
+	s.DirectUp, s.DirectSince, _ = o.link.get()
+	s.RequestsUp, s.RequestSince, s.Reason = o.reqs.link.get()
+	return s
+}
+
+// Run serves until ctx ends.
+func (o *Outlet) Run(ctx context.Context) error {
+	defer o.close()
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	wg.Go(func() { o.reqs.run(ctx) })
+	wg.Go(func() { o.follower.Run(ctx) })
+	if o.cfg.Outlet.Mode != config.OutletBoth {
+		<-ctx.Done()
+		return nil
+	}
+	sub, err := transport.NewSubscriber(transport.SubscriberConfig{
+		Context: o.cfg.Context, Endpoint: transport.Endpoint(o.cfg.Outlet.Host, o.cfg.Outlet.MasterPublishPort),
+		Options: transport.SocketOptions{MaxMsgBytes: o.cfg.MaxMsgBytes, IPv6: o.cfg.IPv6, ReconnectMax: 2 * time.Second}, Topics: topics(), Log: o.log,
+	})
+	if err != nil {
+		return fmt.Errorf("outlet %s: %w", o.cfg.Outlet.Name, err)
+	}
+	failed := make(chan error, 1)
+	wg.Go(func() { failed <- sub.Run(ctx) })
+	o.follow(sub)
+	return <-failed
+}
+
+func (o *Outlet) close() {
+	for _, l := range []*zmtp.Listener{o.pubs, o.rets} {
+		if err := l.Shutdown(time.Second); err != nil {
+			o.log.Warn("Port of the outlet did not close", "err", err)
+		}
+	}
+}
+
+// follow takes the direct link, until it ends.
+func (o *Outlet) follow(sub *transport.Subscriber) {
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	links := sub.Links()
+	for {
+		select {
+		case e, ok := <-links:
+			if !ok {
+				links = nil
+				continue
+			}
+			o.linkChanged(e)
+		case m, ok := <-sub.Messages():
+			if !ok {
+				return
+			}
+			o.mu.Lock()
+			if frame := m.Frames[len(m.Frames)-1]; !o.race.synced && o.follower.Seen(frame) {
+				o.send(o.race.release()) // the stream was here before: nothing before it is missing
+			} else {
+				o.send(o.race.direct(m.Frames, time.Now()))
+			}
+			o.mu.Unlock()
+		case now := <-tick.C:
+			o.mu.Lock()
+			o.send(o.race.tick(now, !o.follower.isUp()))
+			o.mu.Unlock()
+		}
+	}
+}
+
+func (o *Outlet) linkChanged(e transport.LinkEvent) {
+	switch e.Kind {
+	case transport.LinkConnected:
+		if o.link.set(true, "") {
+			o.log.Info("Direct link to the master of masters is up")
+		}
+	case transport.LinkDisconnected:
+		o.mu.Lock()
+		o.race.cut()
+		o.mu.Unlock()
+		if o.link.set(false, "disconnected") {
+			o.log.Warn("Direct link to the master of masters is down, the stream goes on")
+		}
+	case transport.LinkHandshakeFailed, transport.LinkRetrying:
+	}
+}
+
+// send lets messages of the direct link out that the stream has not brought. What reaches nobody is left to the stream, which
+// waits for a subscriber.
+func (o *Outlet) send(messages [][][]byte) {
+	for _, m := range messages {
+		frame := m[len(m)-1]
+		if o.follower.Seen(frame) {
+			continue
+		}
+		if err := o.pub.publish(m); err != nil {
+			o.log.Debug("Publication of the direct link left to the stream", "err", err)
+			continue
+		}
+		o.follower.Claim(frame)
+		o.direct.Add(1)
+	}
+}
+
+// Ready implements Sink.
+func (o *Outlet) Ready(ctx context.Context) error { return o.pub.ready(ctx) }
+
+// Deliver implements Sink.
+func (o *Outlet) Deliver(_ context.Context, e *Entry) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.follower.Seen(e.Frame) {
+		return nil // the direct link was faster by a moment
+	}
+	if err := o.pub.publish(e.messages()); err != nil {
+		return err
+	}
+	o.follower.Claim(e.Frame)
+	o.send(o.race.stream(e.Frame))
+	return nil
+}
+
+// Missed implements Sink.
+func (o *Outlet) Missed(m Missed) {
+	if m.MoM == "" {
+		m.MoM = o.cfg.Outlet.Name
+	}
+	o.cfg.Missed(m)
+}
