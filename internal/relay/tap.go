@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/saltern-io/saltern/internal/metrics"
 	"github.com/saltern-io/saltern/internal/outbox"
 	"github.com/saltern-io/saltern/transport"
 )
@@ -60,6 +61,9 @@ type linkMark struct {
 	reason string
 }
 
+// lostLink is the reason of a link that was there before.
+const lostLink = "disconnected"
+
 // set notes the state and tells whether it changed.
 func (l *linkMark) set(up bool, reason string) bool {
 	l.mu.Lock()
@@ -75,6 +79,9 @@ func (l *linkMark) set(up bool, reason string) bool {
 func (l *linkMark) get() (up bool, since time.Time, reason string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.since.IsZero() {
+		return l.up, metrics.Started(), "not connected yet"
+	}
 	return l.up, l.since, l.reason
 }
 
@@ -162,15 +169,15 @@ func (t *Tap) watch(links <-chan transport.LinkEvent) {
 	for e := range links {
 		switch e.Kind {
 		case transport.LinkConnected:
-			up, since, _ := t.link.get()
+			up, since, reason := t.link.get()
 			if t.link.set(true, "") {
 				t.log.Info("Tap hears the master of masters")
 			}
-			if !up && !since.IsZero() {
+			if !up && reason == lostLink {
 				t.put(appendDeaf(nil, since, t.now()))
 			}
 		case transport.LinkDisconnected:
-			if t.link.set(false, "disconnected") {
+			if t.link.set(false, lostLink) {
 				t.log.Warn("Tap has lost the master of masters: what is published now is not relayed")
 			}
 		case transport.LinkHandshakeFailed, transport.LinkRetrying:
