@@ -8,7 +8,6 @@ FUZZTIME  ?= 60s
 BENCH     ?= .
 BENCHTIME ?= 1s
 SOAK      ?= 30m
-PREFIX    ?= /usr
 
 VERSION := $(shell sed -n 's/^const Version = "\(.*\)"/\1/p' internal/version/version.go)
 COMMIT  := $(shell git rev-parse --short=12 HEAD 2>/dev/null)
@@ -18,12 +17,13 @@ LDFLAGS := -X github.com/saltern-io/saltern/internal/version.commit=$(COMMIT)
 TOOLS       := $(CURDIR)/bin/tools
 GOFUMPT     := $(TOOLS)/gofumpt-v0.12.0
 STATICCHECK := $(TOOLS)/staticcheck-v0.8.2
+NFPM        := $(TOOLS)/nfpm-v2.43.0
 
 # What cgo needs: libzmq for the sockets, OpenSSL for the private-key operations.
 DEB_PACKAGES := gcc libc6-dev pkg-config libzmq3-dev libssl-dev
 
 .DEFAULT_GOAL := build
-.PHONY: help build demo demo-broker test check check-long lint fuzz bench interop soak stats docs package clean deps
+.PHONY: help build demo demo-broker test check check-long lint fuzz bench interop soak stats docs stage package package-test clean deps
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -76,6 +76,11 @@ $(STATICCHECK):
 	GOBIN=$(TOOLS) $(GO) install honnef.co/go/tools/cmd/staticcheck@v0.8.2
 	@mv $(TOOLS)/staticcheck $@
 
+$(NFPM):
+	@mkdir -p $(TOOLS)
+	GOBIN=$(TOOLS) $(GO) install github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.0
+	@mv $(TOOLS)/nfpm $@
+
 fuzz: deps ## every fuzz target, FUZZTIME (60s) each
 	@set -e; n=0; \
 	for pkg in $$($(GO) list ./...); do \
@@ -109,14 +114,39 @@ docs: ## the generated reference pages
 	@mkdir -p docs/reference
 	$(GO) run ./internal/config/gendoc > docs/reference/options.md
 
-package: build ## dist/saltern-<version>-linux-<arch>.tar.gz with links, units and licence
-	@rm -rf dist/stage && mkdir -p dist/stage$(PREFIX)/bin dist/stage$(PREFIX)/lib/systemd/system dist/stage$(PREFIX)/share/doc/saltern
-	install -m 0755 bin/saltern dist/stage$(PREFIX)/bin/saltern
-	@for name in salt-master salt-syndic salt-broker salt-key salt; do ln -s saltern dist/stage$(PREFIX)/bin/$$name; done
-	install -m 0644 packaging/systemd/*.service dist/stage$(PREFIX)/lib/systemd/system/
-	install -m 0644 LICENSE $(wildcard README.md CHANGELOG.md) dist/stage$(PREFIX)/share/doc/saltern/
-	tar -C dist/stage --owner=0 --group=0 --sort=name -czf dist/saltern-$(VERSION)-linux-$(ARCH).tar.gz .
-	@rm -rf dist/stage && ls -l dist
+# The release as packages sort it: what comes before a release sorts before it.
+PACKAGE_VERSION := $(subst -dev,~dev,$(VERSION))
+STAGE           := dist/stage
+
+stage: build
+	@rm -rf dist && mkdir -p $(STAGE)/usr/bin $(STAGE)/usr/lib/saltern/bin $(STAGE)/usr/lib/systemd/system $(STAGE)/usr/share/doc/saltern dist/completions
+	install -m 0755 bin/saltern $(STAGE)/usr/bin/saltern
+	@for name in salt-master salt-syndic salt-broker salt-key salt; do \
+	  ln -s saltern $(STAGE)/usr/bin/$$name; ln -s ../../../bin/saltern $(STAGE)/usr/lib/saltern/bin/$$name; done
+	install -m 0644 packaging/systemd/*.service $(STAGE)/usr/lib/systemd/system/
+	install -m 0644 packaging/logrotate/saltern $(STAGE)/usr/lib/saltern/logrotate
+	install -m 0644 LICENSE $(wildcard README.md CHANGELOG.md) $(STAGE)/usr/share/doc/saltern/
+	bin/saltern manual $(STAGE)/usr/share/man
+	@gzip -9n $(STAGE)/usr/share/man/man?/*
+	@for name in saltern salt-key salt; do for shell in bash zsh fish; do \
+	  bin/saltern completion --name $$name $$shell > dist/completions/$$name.$$shell || exit 1; done; done
+	install -D -m 0644 dist/completions/saltern.bash $(STAGE)/usr/share/bash-completion/completions/saltern
+	install -D -m 0644 dist/completions/saltern.fish $(STAGE)/usr/share/fish/vendor_completions.d/saltern.fish
+	install -D -m 0644 dist/completions/saltern.zsh $(STAGE)/usr/share/zsh/site-functions/_saltern
+	@for role in master:"salt-master salt-key salt" syndic:salt-syndic; do \
+	  name=$${role%%:*}; mkdir -p dist/scripts/$$name; \
+	  for script in packaging/scripts/*.sh; do \
+	    sed -e "/@PATHS@/{r packaging/scripts/paths-$$name" -e "d}" -e "s/@ROLE@/$$name/g" -e "s/@COMMANDS@/$${role#*:}/g" \
+	      $$script > dist/scripts/$$name/$$(basename $$script); done; done
+
+package: stage $(NFPM) ## .deb, .rpm and .tar.gz in dist/
+	tar -C $(STAGE) --owner=0 --group=0 --sort=name -czf dist/saltern-$(VERSION)-linux-$(ARCH).tar.gz .
+	@set -e; for name in saltern saltern-master saltern-syndic; do for format in deb rpm; do \
+	  VERSION='$(PACKAGE_VERSION)' ARCH=$(ARCH) $(NFPM) package --config packaging/nfpm/$$name.yaml --packager $$format --target dist/ >/dev/null; done; done
+	@rm -rf dist/stage dist/scripts dist/completions && ls -l dist
+
+package-test: package ## convert a host and back in a root of its own: as root, with debootstrap and STOCK_SALT
+	packaging/test/convert.sh
 
 clean: ## remove what was built
 	rm -rf bin dist
