@@ -42,6 +42,11 @@ type lockedWriter struct {
 	w  io.Writer
 }
 
+// levelWriter is a writer that marks each record with its level.
+type levelWriter interface {
+	writeLevel(l slog.Level, p []byte) (int, error)
+}
+
 func newSalt(w io.Writer, level slog.Leveler, c saltConfig) (*saltHandler, error) {
 	fields, err := compile(c.format)
 	if err != nil {
@@ -87,7 +92,12 @@ func (h *saltHandler) Handle(_ context.Context, sr slog.Record) error {
 	}
 	b = append(b, '\n')
 	h.out.mu.Lock()
-	_, err := h.out.w.Write(b)
+	var err error
+	if lw, ok := h.out.w.(levelWriter); ok {
+		_, err = lw.writeLevel(sr.Level, b)
+	} else {
+		_, err = h.out.w.Write(b)
+	}
 	h.out.mu.Unlock()
 	if cap(b) <= maxKept {
 		*bp = b

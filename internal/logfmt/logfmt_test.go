@@ -172,7 +172,7 @@ func TestNew_refusals(t *testing.T) {
 		{LevelFile: "x"},
 		{Format: "xml"},
 		{Console: io.Discard, ConsoleFormat: "%(x)s"},
-		{File: "udp://host:514"},
+		{File: "udp://host:514/LOG_NOPE"},
 		{File: filepath.Join(os.DevNull, "x")},
 		{File: filepath.Join(t.TempDir(), "f"), FileFormat: "%"},
 	} {

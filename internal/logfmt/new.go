@@ -11,7 +11,7 @@ type Config struct {
 	Level     string    // console level name; "" = warning
 	LevelFile string    // file level name; "" = Level
 	Console   io.Writer // nil = no console (a daemon in the background)
-	File      string    // path of the log file; "" = none. Syslog URLs are refused with a clear error
+	File      string    // path of the log file, or a syslog URL; "" = none
 
 	Format         string // "salt" (or "") or "json", for both
 	ConsoleFormat  string // log_fmt_console; "" = DefaultConsoleFormat
@@ -53,10 +53,7 @@ func New(c Config) (*slog.Logger, *Sink, error) {
 		handlers = append(handlers, h)
 	}
 	if c.File != "" {
-		if err := refuseURL(c.File); err != nil {
-			return nil, nil, err
-		}
-		f, err := openFile(c.File)
+		f, err := openTarget(c.File)
 		if err != nil {
 			return nil, nil, err
 		}

@@ -2,6 +2,7 @@ package logfmt
 
 import (
 	"fmt"
+	"io"
 	"log/slog"
 )
 
@@ -9,9 +10,25 @@ import (
 // reload and closes it last. It is never nil; without a log file the file operations do nothing.
 // Safe for concurrent use.
 type Sink struct {
-	file         *logFile
+	file         target // nil = none
 	consoleLevel slog.LevelVar
 	fileLevel    slog.LevelVar
+}
+
+// target is what records of the file level are written to: a file, or a syslog collector.
+type target interface {
+	io.Writer
+	Reopen() error
+	Lost() uint64
+	Chown(uid, gid int) error
+	Close() error
+}
+
+func openTarget(path string) (target, error) {
+	if isURL(path) {
+		return openSyslog(path)
+	}
+	return openFile(path)
 }
 
 // Reopen opens the log file's name anew at once. On an error the old file stays in use.

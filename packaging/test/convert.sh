@@ -194,11 +194,11 @@ say "purged: keys, jobs and queues are kept"
 
 stop salt-syndic
 stop salt-master
-dpkg -P salt-master salt-syndic >>/tmp/log/dpkg 2>&1
+dpkg -P salt-master salt-syndic >>/tmp/log/dpkg 2>&1 || fail "dpkg -P of stock"
 dpkg -i /tmp/dist/*.deb >>/tmp/log/dpkg 2>&1 || fail "dpkg -i without stock"
 is_saltern || fail "without stock the commands are missing"
 dpkg -P saltern saltern-master saltern-syndic >>/tmp/log/dpkg 2>&1 || fail "dpkg -P without stock"
-left=$(find /usr/bin /usr/lib/systemd /usr/lib/saltern /usr/share/man /usr/share/bash-completion -name 'salt*' ! -name 'salt-minion*' 2>/dev/null)
+left=$(find /usr/bin /usr/lib/systemd /usr/lib/saltern /usr/share/man /usr/share/bash-completion -name "salt*" ! -name "salt-minion*" 2>/dev/null || true)
 [ -z "$left" ] || fail "left behind: $left"
 say "without stock: installed and purged, nothing left behind"
 
