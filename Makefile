@@ -145,7 +145,7 @@ package: stage $(NFPM) ## .deb, .rpm and .tar.gz in dist/
 	  VERSION='$(PACKAGE_VERSION)' ARCH=$(ARCH) $(NFPM) package --config packaging/nfpm/$$name.yaml --packager $$format --target dist/ >/dev/null; done; done
 	@rm -rf dist/stage dist/scripts dist/completions && ls -l dist
 
-package-test: package ## convert a host and back in a root of its own: as root, with debootstrap and STOCK_SALT
+package-test: package ## convert a host and back, in namespaces of its own: as root, with STOCK_SALT
 	packaging/test/convert.sh
 
 clean: ## remove what was built
