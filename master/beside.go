@@ -11,7 +11,8 @@ import (
 	"github.com/saltern-io/saltern/pki"
 )
 
-// besideEvery is how often the file is read again.
+// besideEvery is how often the file is read again once it was there. Before that every batch of events looks for it: a
+// syndic may start at any time, and the first event it forwards may be the one that comes back.
 const besideEvery = time.Second
 
 // beside knows the id of the saltern syndic that serves this master: the syndic leaves it in the master's cache
@@ -25,7 +26,7 @@ type beside struct {
 func (b *beside) syndic(cacheDir string, now time.Time) string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.at.IsZero() && now.Sub(b.at) < besideEvery && !now.Before(b.at) {
+	if b.id != "" && now.Sub(b.at) < besideEvery && !now.Before(b.at) {
 		return b.id
 	}
 	b.id, b.at = "", now

@@ -120,11 +120,15 @@ func TestOrigins_notBack(t *testing.T) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		t.Fatal(err)
 	}
+	s := startedSyndic(t, m, "syn1")
+	bus := m.Bus(t)
+	e := eventItem("my/tag", wire.NewMap("a", 1))
+	e.Set(wire.KeyOrigin, wire.Origin{ID: "syn2", N: 99, Path: []string{"syn2", "syn1"}}.Map())
+	s.forward(t, 0, e) // the master has looked for a syndic beside it before that starts
+	bus.Drain(t)
 	if err := os.WriteFile(path, []byte("own"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s := startedSyndic(t, m, "syn1")
-	bus := m.Bus(t)
 	for i, path := range [][]string{{"own", "syn1"}, {"syn2", "own", "syn1"}, {"syn2", "syn1"}} {
 		e := eventItem("my/tag", wire.NewMap("a", 1))
 		e.Set(wire.KeyOrigin, wire.Origin{ID: path[0], N: int64(i), Path: path}.Map())
