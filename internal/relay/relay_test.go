@@ -237,6 +237,50 @@ func TestRelay_lost(t *testing.T) {
 	}
 }
 
+// TestRelay_olderData: Redis comes back with what it held some time ago. An outlet that was further takes no copy twice; one
+// that was not reports what the tap's numbers show to be gone.
+func TestRelay_olderData(t *testing.T) {
+	t.Parallel()
+	for _, behind := range []bool{false, true} {
+		t.Run(fmt.Sprintf("outlet behind %v", behind), func(t *testing.T) {
+			t.Parallel()
+			server := redistest.Start(t)
+			s := newStage(t, server.Config())
+			tap, _ := s.tap(t.TempDir())
+			outDir := t.TempDir()
+			out, stopOut := s.outlet(outDir, config.OutletStream, time.Minute)
+			l := s.listen(out.PublishAddr())
+			await(t, "attached", attached(out))
+			s.publish(0, 10)
+			l.want(t, 0, 10)
+			if err := server.Client().Save(t.Context()).Err(); err != nil {
+				t.Fatal(err)
+			}
+			if behind {
+				stopOut()
+			}
+			s.publish(10, 20)
+			await(t, "written", func() bool { st := tap.Stats(); return st.Written == 20 && st.Buffer.Items == 0 })
+			if !behind {
+				l.want(t, 0, 20)
+			}
+			server.Kill()
+			server.Run() // with the ten that were saved
+			if behind {
+				s.publish(20, 25)
+				out, _ = s.outlet(outDir, config.OutletStream, time.Minute)
+				s.listen(out.PublishAddr()).want(t, 20, 25)
+				await(t, "reported", func() bool { return out.follower.Stats().Missed[ReasonGap] == 10 })
+				return
+			}
+			await(t, "reported", func() bool { return out.follower.Stats().Missed[ReasonGap] == 1 })
+			await(t, "copies dropped", func() bool { return out.follower.Stats().Repeated == 10 })
+			s.publish(20, 25)
+			l.want(t, 0, 25)
+		})
+	}
+}
+
 // TestRelay_tooOld: what waited too long is reported, each one, and not delivered.
 func TestRelay_tooOld(t *testing.T) {
 	t.Parallel()

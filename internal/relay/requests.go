@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,18 +13,23 @@ import (
 	"github.com/saltern-io/saltern/transport/zmtp"
 )
 
-// maxInFlight bounds requests that wait for the master's answer.
-const maxInFlight = 10_000
+// maxInFlight bounds requests that wait for the master's answer, maxSignIns those that wait for the master.
+const (
+	maxInFlight = 10_000
+	maxSignIns  = 100
+)
 
 // flight is one request under way.
 type flight struct {
 	from     *zmtp.Conn
 	envelope [][]byte // frames up to and with the empty one
+	signIn   [][]byte // the request itself when it is a sign-in, to be sent again
 }
 
 // requests passes requests of a syndic on to the master of masters and the answers back. It opens neither. What cannot be
 // answered any more, because the master is not there, is answered "bad load", as a master does with what it cannot read:
-// the syndic signs in again and repeats it.
+// the syndic signs in again and repeats it. The sign-in, which is not encrypted, waits for the master: a stock syndic that
+// hears "bad load" to that gives up for good (seen with 3008).
 type requests struct {
 	endpoint string
 	cfg      zmtp.Config
@@ -35,6 +41,7 @@ type requests struct {
 	up     *zmtp.Conn // nil while there is no link
 	next   uint64
 	flying map[uint64]flight
+	held   []flight // sign-ins that wait for the link
 }
 
 func newRequests(endpoint string, cfg zmtp.Config, log *slog.Logger) *requests {
@@ -58,6 +65,20 @@ func (r *requests) Closed(c *zmtp.Conn, _ error) {
 			delete(r.flying, id)
 		}
 	}
+	r.held = slices.DeleteFunc(r.held, func(f flight) bool { return f.from == c })
+}
+
+// isSignIn reports whether a request is not encrypted: of a syndic only sign-ins are not.
+func isSignIn(body [][]byte) bool {
+	if len(body) != 1 || wire.Check(body[0], wire.OuterLimits) != nil || !wire.IsMap(body[0]) {
+		return false
+	}
+	enc, ok := wire.Field(body[0], "enc")
+	if !ok {
+		return false
+	}
+	text, _ := wire.Str(enc)
+	return text == wire.EncClear
 }
 
 // Message implements zmtp.Handler: one request.
@@ -70,6 +91,14 @@ func (r *requests) Message(c *zmtp.Conn, frames [][]byte) {
 		return // without an empty frame there is no way to answer
 	}
 	f := flight{from: c, envelope: frames[:at+1]}
+	if isSignIn(frames[at+1:]) {
+		f.signIn = frames[at+1:]
+	}
+	r.pass(f, frames[at+1:])
+}
+
+// pass sends a request on, or deals with it as far as that goes without the master.
+func (r *requests) pass(f flight, body [][]byte) {
 	r.mu.Lock()
 	up := r.up
 	full := len(r.flying) >= maxInFlight
@@ -80,17 +109,30 @@ func (r *requests) Message(c *zmtp.Conn, frames [][]byte) {
 	}
 	r.mu.Unlock()
 	if up == nil || full {
-		f.answer([][]byte{wire.BadLoad})
+		r.unsent(f)
 		return
 	}
-	out := append([][]byte{binary.BigEndian.AppendUint64(nil, id), {}}, frames[at+1:]...)
+	out := append([][]byte{binary.BigEndian.AppendUint64(nil, id), {}}, body...)
 	if err := up.Send(out); err != nil {
 		if lost, ok := r.land(id); ok {
-			lost.answer([][]byte{wire.BadLoad})
+			r.unsent(lost)
 		}
 		return
 	}
 	r.passed.Add(1)
+}
+
+// unsent deals with a request that the master did not get, or whose answer is lost.
+func (r *requests) unsent(f flight) {
+	if f.signIn == nil {
+		f.answer([][]byte{wire.BadLoad})
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.held) < maxSignIns { // else it goes without an answer, and comes again
+		r.held = append(r.held, f)
+	}
 }
 
 // land takes a request out of the air.
@@ -144,7 +186,12 @@ func (r *requests) run(ctx context.Context) {
 		}
 		r.mu.Lock()
 		r.up = up
+		held := r.held
+		r.held = nil
 		r.mu.Unlock()
+		for _, f := range held {
+			r.pass(f, f.signIn)
+		}
 		select {
 		case <-ctx.Done():
 			up.Close()
@@ -158,7 +205,7 @@ func (r *requests) run(ctx context.Context) {
 		r.flying = map[uint64]flight{}
 		r.mu.Unlock()
 		for _, f := range lost {
-			f.answer([][]byte{wire.BadLoad})
+			r.unsent(f)
 		}
 	}
 }

@@ -18,9 +18,10 @@ const (
 	Command Role = "salt"
 	Key     Role = "salt-key"
 	Runner  Role = "salt-run"
-	Swarm   Role = "swarm"       // simulated minions; saltern alone has them
-	Broker  Role = "salt-broker" // saltern alone
-	Status  Role = "status"      // saltern alone
+	Swarm   Role = "swarm"         // simulated minions; saltern alone has them
+	Broker  Role = "salt-broker"   // saltern alone
+	Status  Role = "status"        // saltern alone
+	Relay   Role = "saltern-relay" // saltern alone
 )
 
 // ErrRole is returned for a program which the software does not have.
@@ -45,7 +46,7 @@ type Saltern struct {
 
 var salternCommands = map[Role]string{
 	Master: "master", Syndic: "syndic", Key: "key", Command: "salt", Runner: "run",
-	Swarm: "swarm", Broker: "broker", Status: "status",
+	Swarm: "swarm", Broker: "broker", Status: "status", Relay: "relay",
 }
 
 // NewSaltern checks that path is an executable file and makes it absolute.

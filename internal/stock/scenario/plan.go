@@ -16,6 +16,8 @@ func Catalogue(c *Column) []Group {
 	groups = append(groups, keystoreGroups(c)...)
 	groups = append(groups, presignGroups(c)...)
 	groups = append(groups, brokerGroups(c)...)
+	groups = append(groups, relayGroups(c)...)
+	groups = append(groups, exportGroups(c)...)
 	return append(groups, compareGroups(c)...)
 }
 

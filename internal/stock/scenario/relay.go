@@ -1,0 +1,412 @@
+package scenario
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/saltern-io/saltern/internal/stock"
+)
+
+// relayed is a stock master of masters whose publications take two ways to a syndic, stock or saltern, and the stock
+// master and minion below it.
+//
+//	top 127.0.5.1 ──▶ tap ──▶ Redis ──────────────────────▶ outlet 127.0.5.4 ──▶ syndic + low 127.0.5.2 ──▶ m1
+//	      └──────────▶ direct way, a forwarder 127.0.5.3 ──▶    (mode both; requests go the direct way)
+type relayed struct {
+	column *Column
+	syndic stock.Software
+
+	top, low    *host
+	direct      link
+	redis       *redisServer
+	tap, outlet *stock.Process
+	outletDir   string
+	m1          *minion
+	up          once
+	told        int // reports of the relay seen before the current step
+}
+
+const (
+	relayDirect = "127.0.5.3"
+	relayOutlet = "127.0.5.4"
+	relayStream = "mom" // name of the stream, and in reports
+)
+
+func relayGroups(c *Column) []Group {
+	var groups []Group
+	for _, syndic := range []stock.Software{c.Salt, orNil(c.Saltern)} {
+		r := &relayed{column: c, syndic: syndic}
+		// The name has saltern in it: without it there is no relay.
+		g := Group{Name: "saltern-relay before " + syndic.Label() + " syndic", Skip: noRedis(), Steps: []Step{
+			{Name: "joined", Run: r.start},
+			{Name: "direct way cut", Run: r.directCut},
+			{Name: "Redis killed", Run: r.redisKilled},
+			{Name: "both ways cut", Run: r.bothCut},
+			{Name: "outlet killed", Run: r.outletKilled},
+			{Name: "tap restarted", Run: r.tapRestarted},
+		}}
+		if c.Saltern == nil {
+			g.Skip = noSaltern
+		}
+		groups = append(groups, g)
+	}
+	return groups
+}
+
+// start brings everything up: keys accepted on both levels, and one job answered through the outlet.
+func (r *relayed) start(ctx context.Context, b *Bench) error {
+	return r.up.do(func() error { return r.build(ctx, b) })
+}
+
+func (r *relayed) build(ctx context.Context, b *Bench) error {
+	if err := r.buildTop(ctx, b); err != nil {
+		return err
+	}
+	if err := r.buildRelay(ctx, b); err != nil {
+		return err
+	}
+	if err := r.low.startMaster(ctx); err != nil {
+		return err
+	}
+	if err := r.low.startSyndic(); err != nil {
+		return err
+	}
+	if err := join(ctx, r.column.Salt, r.m1); err != nil {
+		return err
+	}
+	if err := r.top.waitPending(ctx, r.low.syndic, "syn1"); err != nil {
+		return err
+	}
+	if _, err := r.top.accept(ctx, r.column.Salt, "syn1"); err != nil {
+		return err
+	}
+	if _, err := r.top.waitEvent(ctx, 0, "salt/syndic/syn1/start"); err != nil {
+		return err
+	}
+	return r.top.complete(ctx, r.column.Salt, "m1")
+}
+
+func (r *relayed) buildTop(ctx context.Context, b *Bench) error {
+	var err error
+	extra := append([]string{"order_masters: True", "syndic_wait: 3"}, r.column.oldMinions()...)
+	if r.top, err = newHost(b, "t", "127.0.5.1", hostOptions{master: r.column.Salt, extra: extra}); err != nil {
+		return err
+	}
+	for _, one := range []struct {
+		link *(*stock.Link)
+		port int
+	}{{&r.direct.publish, r.top.publish}, {&r.direct.request, r.top.request}} {
+		*one.link, err = b.link(fmt.Sprintf("%s:%d", relayDirect, one.port), fmt.Sprintf("%s:%d", r.top.address, one.port))
+		if err != nil {
+			return err
+		}
+	}
+	if r.redis, err = newRedis(b, r.top.address); err != nil {
+		return err
+	}
+	if err := r.redis.start(ctx); err != nil {
+		return err
+	}
+	return r.top.startMaster(ctx)
+}
+
+func (r *relayed) buildRelay(ctx context.Context, b *Bench) error {
+	publish, err := stock.FreePort(relayOutlet)
+	if err != nil {
+		return err
+	}
+	request, err := stock.FreePort(relayOutlet)
+	if err != nil {
+		return err
+	}
+	r.low, err = newHost(b, "l", "127.0.5.2", hostOptions{
+		master: r.column.Salt, extra: r.column.oldMinions(), syndic: r.syndic, sid: "syn1",
+		through: []string{relayOutlet}, aboveRequest: request, abovePublish: publish,
+	})
+	if err != nil {
+		return err
+	}
+	if r.m1, err = newMinion(r.low, r.column.Salt, "m1"); err != nil {
+		return err
+	}
+	if err := r.startTap(b); err != nil {
+		return err
+	}
+	r.outletDir, err = r.write(b, "outlet",
+		fmt.Sprintf("outlets: [{master: %s, name: %s, master_publish_port: %d, master_ret_port: %d, interface: %s, publish_port: %d, ret_port: %d, mode: both}]",
+			relayDirect, relayStream, r.top.publish, r.top.request, relayOutlet, publish, request),
+		"event_dir: "+stock.SockDir(r.low.root))
+	if err != nil {
+		return err
+	}
+	return r.startOutlet(b)
+}
+
+// write makes the configuration directory of one relay.
+func (r *relayed) write(b *Bench, name string, lines ...string) (string, error) {
+	dir, err := b.subdir(name)
+	if err != nil {
+		return "", err
+	}
+	me, err := user.Current()
+	if err != nil {
+		return "", err
+	}
+	own := filepath.Join(dir, "r")
+	lines = append([]string{
+		"id: " + name, "user: " + me.Username, "log_level: info", "cachedir: " + filepath.Join(own, "cache"),
+		"sock_dir: " + filepath.Join(own, "run"), "pidfile: " + filepath.Join(own, "pid"), "log_file: " + filepath.Join(own, "log"),
+	}, append(lines, r.redis.options()...)...)
+	return dir, errors.Join(os.MkdirAll(own, 0o700), os.WriteFile(filepath.Join(dir, "relay"), []byte(strings.Join(lines, "\n")+"\n"), 0o600))
+}
+
+func (r *relayed) startTap(b *Bench) error {
+	dir, err := r.write(b, "tap", fmt.Sprintf("taps: [{master: %s, name: %s, publish_port: %d}]", r.top.address, relayStream, r.top.publish))
+	if err != nil {
+		return err
+	}
+	r.tap, err = b.start("tap", r.column.Saltern, stock.Relay, dir)
+	return err
+}
+
+func (r *relayed) startOutlet(b *Bench) error {
+	var err error
+	r.outlet, err = b.start("outlet", r.column.Saltern, stock.Relay, r.outletDir)
+	return err
+}
+
+// begin is what every step does first.
+func (r *relayed) begin(ctx context.Context, b *Bench) error {
+	if err := r.start(ctx, b); err != nil {
+		return fmt.Errorf("relay not there: %w", err)
+	}
+	if err := r.linked(ctx, b); err != nil {
+		return err
+	}
+	if err := r.low.read(ctx); err != nil {
+		return err
+	}
+	r.told = len(r.low.tally.missed)
+	return nil
+}
+
+// relayStatus is the part of a relay's report that is looked at.
+type relayStatus struct {
+	Relay struct {
+		Report *struct {
+			Sections []struct {
+				Links []struct {
+					Name string
+					Up   bool
+				}
+			}
+		}
+	} `json:"saltern-relay"`
+}
+
+// linked waits until all links of tap and outlet are up: what a step is about has to be all that is broken.
+func (r *relayed) linked(ctx context.Context, b *Bench) error {
+	for _, dir := range []string{filepath.Join(b.Dir, "tap"), r.outletDir} {
+		err := stock.Poll(ctx, "links of "+filepath.Base(dir), settleTimeout, func() error {
+			result, err := b.run(ctx, r.column.Saltern, stock.Status, dir, "--json", "relay")
+			if err != nil {
+				return err
+			}
+			var got relayStatus
+			if err := json.Unmarshal([]byte(result.Stdout), &got); err != nil || got.Relay.Report == nil {
+				return fmt.Errorf("status of the relay: %w: %q, %q", err, result.Stdout, result.Stderr)
+			}
+			links := 0
+			for _, section := range got.Relay.Report.Sections {
+				for _, link := range section.Links {
+					if links++; !link.Up {
+						return fmt.Errorf("%s is not up", link.Name)
+					}
+				}
+			}
+			if links == 0 {
+				return errors.New("no link in the status")
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// publishes publishes jobs one after another.
+func (r *relayed) publishes(ctx context.Context, n int) ([]job, error) {
+	var jobs []job
+	for range n {
+		j, err := r.top.publishJob(ctx, []string{"m1"}, "m1", "test.ping")
+		if err != nil {
+			return jobs, err
+		}
+		jobs = append(jobs, j)
+	}
+	return jobs, nil
+}
+
+// ran waits until all jobs have run below, once each.
+func (r *relayed) ran(ctx context.Context, jobs []job) error {
+	return stock.Poll(ctx, "every job to run", eventTimeout, func() error { return r.look(ctx, jobs, 0) })
+}
+
+// accounted waits until each job has run below or is among those that were reported.
+func (r *relayed) accounted(ctx context.Context, b *Bench, jobs []job) error {
+	reported := 0
+	err := stock.Poll(ctx, "every job to run or be reported", recovery, func() error {
+		if err := r.low.read(ctx); err != nil {
+			return err
+		}
+		reported = r.low.tally.reported(relayStream, r.told) + r.low.tally.reported(relayOutlet, r.told)
+		return r.look(ctx, jobs, reported)
+	})
+	if err != nil {
+		return err
+	}
+	b.note("of %d publications %d were reported, the others ran once", len(jobs), min(reported, len(jobs)))
+	return nil
+}
+
+// look wants all jobs but some to have run once, as the lower master saw it.
+func (r *relayed) look(ctx context.Context, jobs []job, but int) error {
+	if err := r.low.read(ctx); err != nil {
+		return err
+	}
+	missing := 0
+	for _, j := range jobs {
+		missing += len(r.low.tally.missing(j.jid, j.ids))
+		if n := r.low.tally.extra(j.jid); n > 0 {
+			return fmt.Errorf("job %s ran %d times too often: %w", j.jid, n, stock.ErrGone)
+		}
+	}
+	if missing > but {
+		return fmt.Errorf("of %d jobs %d did not run, %d were reported", len(jobs), missing, but)
+	}
+	return nil
+}
+
+// answered wants the jobs' returns at the top.
+func (r *relayed) answered(ctx context.Context, jobs []job) error {
+	return stock.Poll(ctx, "every return at the top", settleTimeout, func() error {
+		if err := r.top.read(ctx); err != nil {
+			return err
+		}
+		for _, j := range jobs {
+			if len(r.top.tally.missing(j.jid, j.ids)) > 0 {
+				return fmt.Errorf("job %s: %w", j.jid, errIncomplete)
+			}
+		}
+		return nil
+	})
+}
+
+// relayCut is how long things are away.
+func (r *relayed) relayCut() time.Duration {
+	if r.column.Long {
+		return time.Minute
+	}
+	return cutFor
+}
+
+// around publishes before a fault, into it and after it. during says what has to hold while it lasts.
+func (r *relayed) around(ctx context.Context, b *Bench, breaks, mends func() error, during func(context.Context, []job) error) ([]job, error) {
+	if err := r.begin(ctx, b); err != nil {
+		return nil, err
+	}
+	n := 3
+	if r.column.Long {
+		n = 33
+	}
+	all, err := r.publishes(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.ran(ctx, all); err != nil {
+		return nil, fmt.Errorf("before: %w", err)
+	}
+	if err := breaks(); err != nil {
+		return nil, err
+	}
+	over := time.After(r.relayCut())
+	into, err := r.publishes(ctx, n)
+	if err == nil && during != nil {
+		if err = during(ctx, into); err != nil {
+			err = fmt.Errorf("meanwhile: %w", err)
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(err, mends())
+	}
+	select {
+	case <-over:
+	case <-ctx.Done():
+	}
+	if err := mends(); err != nil {
+		return nil, err
+	}
+	after, err := r.publishes(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	return append(append(all, into...), after...), r.accounted(ctx, b, append(append(all, into...), after...))
+}
+
+func (r *relayed) cut() error {
+	r.direct.set(stock.Cut)
+	return nil
+}
+
+func (r *relayed) heal() error {
+	r.direct.set(stock.Passing)
+	return nil
+}
+
+// directCut takes the direct way: the stream brings the jobs meanwhile. Returns wait, as requests go that way; a stock
+// syndic may have given up on them.
+func (r *relayed) directCut(ctx context.Context, b *Bench) error {
+	jobs, err := r.around(ctx, b, r.cut, r.heal, r.ran)
+	if err != nil || r.syndic.Label() == "stock" {
+		return err
+	}
+	return r.answered(ctx, jobs)
+}
+
+// redisKilled takes Redis: the direct link brings the jobs meanwhile, and their returns arrive.
+func (r *relayed) redisKilled(ctx context.Context, b *Bench) error {
+	jobs, err := r.around(ctx, b, r.redis.kill, func() error { return r.redis.start(ctx) }, r.ran)
+	if err != nil {
+		return err
+	}
+	return r.answered(ctx, jobs)
+}
+
+// bothCut takes both ways: the tap writes later what it heard meanwhile.
+func (r *relayed) bothCut(ctx context.Context, b *Bench) error {
+	_, err := r.around(ctx, b,
+		func() error { return errors.Join(r.cut(), r.redis.kill()) },
+		func() error { return errors.Join(r.redis.start(ctx), r.heal()) }, nil)
+	return err
+}
+
+// outletKilled kills the outlet: it goes on from its position.
+func (r *relayed) outletKilled(ctx context.Context, b *Bench) error {
+	_, err := r.around(ctx, b, func() error { return r.outlet.Kill() }, func() error { return r.startOutlet(b) }, nil)
+	return err
+}
+
+// tapRestarted stops the tap; the direct link brings the jobs meanwhile.
+func (r *relayed) tapRestarted(ctx context.Context, b *Bench) error {
+	_, err := r.around(ctx, b, func() error { return b.stop(r.tap) }, func() error { return r.startTap(b) }, r.ran)
+	return err
+}
