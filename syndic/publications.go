@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/saltern-io/saltern/internal/wire"
+	"github.com/saltern-io/saltern/pki"
 	"github.com/saltern-io/saltern/transport"
 )
 
@@ -25,6 +26,10 @@ type publication struct {
 	pos      position
 	missed   bool // came from the journal
 	settle   bool // pos may be remembered as the cursor
+
+	// Of a stream's: as long as ctx lasts it may be handed down, and done hears the outcome.
+	ctx  context.Context
+	done chan error
 }
 
 // epochName names one life of a shared key without telling it, as saltern masters do.
@@ -80,6 +85,9 @@ func (u *Upstream) arrived(ctx context.Context, frames [][]byte) error {
 	case pub == nil:
 		u.replayed.Add(1)
 	default:
+		if u.stream != nil {
+			u.stream.claim(frames[len(frames)-1])
+		}
 		u.follow(ctx, u.seq.arrive(arrival{pos: pub.pos, pub: pub}))
 	}
 	return nil
@@ -150,7 +158,7 @@ func (u *Upstream) wanted(p *publication) bool {
 // lose hands on a gap that no journal fills.
 func (u *Upstream) lose(f findings) {
 	u.missed.Add(int64(f.lost))
-	l := loss{count: f.lost, serial: f.before.Serial, after: u.newest, seen: u.now()}
+	l := loss{count: f.lost, epoch: f.before.Epoch, serial: f.before.Serial, after: u.newest, seen: u.now()}
 	for _, a := range f.deliver {
 		if a.pos == f.before {
 			l.before = a.pub.jid
@@ -171,7 +179,15 @@ func (u *Upstream) handDown(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case pub := <-u.inbox:
-			u.relay.publication(ctx, u, pub)
+			if pub.done == nil {
+				u.relay.publication(ctx, u, pub)
+				continue
+			}
+			err := pub.ctx.Err()
+			if err == nil {
+				err = u.relay.streamed(pub.ctx, u, pub)
+			}
+			pub.done <- err
 		}
 	}
 }
@@ -196,6 +212,11 @@ func (u *Upstream) open(ctx context.Context, frames [][]byte) (*publication, err
 	if err != nil {
 		return nil, err
 	}
+	return opened(load, key)
+}
+
+// opened makes a publication of an opened load; nil without an error for a serial that no master gives.
+func opened(load *wire.Map, key *pki.Cipher) (*publication, error) {
 	pub := &publication{received: time.Now()}
 	if load.Has("serial") { // clustered masters send none
 		serial := load.Int("serial")

@@ -3,7 +3,9 @@ package syndic
 import (
 	"time"
 
+	"github.com/saltern-io/saltern/internal/metrics"
 	"github.com/saltern-io/saltern/internal/outbox"
+	durable "github.com/saltern-io/saltern/internal/relay"
 	"github.com/saltern-io/saltern/internal/status"
 	"github.com/saltern-io/saltern/internal/version"
 )
@@ -25,7 +27,16 @@ func (s *Syndic) Status() status.Report {
 	for i := range st.Upstreams {
 		n.Upstreams = append(n.Upstreams, s.upstreamNumbers(&st.Upstreams[i], now))
 	}
+	var b metrics.Builder
+	var streams []status.Section
+	for _, u := range s.upstreams {
+		if u.stream != nil {
+			streams = append(streams, durable.FollowerSection(&b, u.to.Entry, u.stream.follower.Stats()))
+		}
+	}
+	r.Metrics = b.Snapshot(now)
 	r.AddSyndic(n)
+	r.Sections = append(r.Sections, streams...)
 	rows := []status.Row{
 		{Name: "outbox", Text: outboxText(st.Outbox)},
 		{Name: "items parked in memory", Value: int64(st.Parked)},

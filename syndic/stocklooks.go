@@ -15,6 +15,7 @@ type stockLooks struct {
 	losses chan loss
 	now    func() time.Time
 	list   func(context.Context) (*wire.Map, error)
+	await  func(ctx context.Context, l *loss) bool                          // for what another way brings of it, nil = there is none; false: ctx has ended
 	settle func(ctx context.Context, l loss, jobs *wire.Map, reason string) // jobs may be nil
 
 	asked time.Time // of the last look, zero before the first
@@ -29,6 +30,17 @@ func (s *stockLooks) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case l := <-s.losses:
+			if s.await != nil && !s.await(ctx, &l) {
+				select {
+				case s.losses <- l:
+				default:
+					s.settle(ctx, l, nil, "the master of masters keeps no journal, and is away again")
+				}
+				return
+			}
+			if s.await != nil && l.count == 0 {
+				continue // the other way has brought all of it
+			}
 			if l.after == "" || !jid.Valid(l.before) {
 				s.settle(ctx, l, nil, "the master of masters keeps no journal, and no job before the gap is known")
 				continue

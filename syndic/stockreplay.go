@@ -24,6 +24,7 @@ const (
 // loss is a gap in the publications of a stock master.
 type loss struct {
 	count  uint64
+	epoch  string
 	serial uint64 // of the publication behind it
 	after  string // newest job id before it, "" when unknown
 	before string // job id behind it
@@ -35,7 +36,8 @@ type loss struct {
 func (u *Upstream) lookForLosses(ctx context.Context) error {
 	looks := stockLooks{
 		losses: u.losses, now: u.now,
-		list: func(ctx context.Context) (*wire.Map, error) { return u.runner(ctx, "jobs.list_jobs") },
+		list:  func(ctx context.Context) (*wire.Map, error) { return u.runner(ctx, "jobs.list_jobs") },
+		await: func(ctx context.Context, l *loss) bool { return u.stream == nil || u.stream.fill(ctx, l) },
 		settle: func(ctx context.Context, l loss, jobs *wire.Map, reason string) {
 			u.settleLoss(ctx, l, chooseStock(jobs, l, u.now(), u.cfg.ReplayMaxAge, u.cfg.ReplayAll), reason)
 		},

@@ -11,10 +11,13 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/saltern-io/saltern/internal/config"
 	"github.com/saltern-io/saltern/internal/event"
 	"github.com/saltern-io/saltern/internal/logfmt"
 	"github.com/saltern-io/saltern/internal/outbox"
+	"github.com/saltern-io/saltern/internal/redisdb"
 	"github.com/saltern-io/saltern/transport"
 )
 
@@ -37,6 +40,7 @@ type Syndic struct {
 	limited *logfmt.Limiter
 
 	store   *outbox.Store
+	redis   *redis.Client // of the streams, nil without
 	intake  *intake
 	people  *inventory
 	reports chan event.Event
@@ -103,14 +107,35 @@ func newSyndic(cfg *config.Syndic, log *slog.Logger, clk *clock) (*Syndic, error
 			index: i, to: to, cfg: cfg, ident: ident, acc: acc, pins: pins{cfg.PKIDir}, relay: s, people: s.people,
 			log: log.With("upstream", to.Entry), limited: s.limited, clock: clk, now: clk.now,
 			box: s.intake.boxes[i], inbox: make(chan publication, maxWaitingJobs), revived: make(chan struct{}, 1),
-			linked: make(chan struct{}, 1), announced: make(chan struct{}, 1), look: make(chan struct{}, 1), tell: make(chan struct{}, 1),
+			signed: make(chan struct{}), linked: make(chan struct{}, 1), announced: make(chan struct{}, 1), look: make(chan struct{}, 1), tell: make(chan struct{}, 1),
 			questions: make(chan position, 1), answers: make(chan reply, 1), losses: make(chan loss, maxLosses),
 			seq:      sequencer{marks: [2]position{cursor}},
 			listSeq:  uint64(time.Now().UnixMilli()),
 			retryMin: 100 * time.Millisecond, retryMax: 2 * time.Second, heartbeat: heartbeat,
 		})
 	}
+	if err := s.openStreams(log); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
 	return s, nil
+}
+
+// openStreams makes upstreams read the streams that saltern_relay names.
+func (s *Syndic) openStreams(log *slog.Logger) (err error) {
+	if len(s.cfg.Relay) == 0 {
+		return nil
+	}
+	if s.redis, err = redisdb.Open(s.cfg.Local.Redis); err != nil {
+		return err
+	}
+	for _, u := range s.upstreams {
+		if name := s.cfg.Relay[u.to.Entry]; name != "" {
+			if err := s.follows(u, s.redis, name, log.With("upstream", u.to.Entry)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // openOutbox opens what is on disk and makes the forwarder remember the jobs of earlier lives.
@@ -163,7 +188,13 @@ func (s *Syndic) isAway(upstream uint8) bool {
 	return s.cfg.StandbyAfter > 0 && u.awayFor(u.now()) >= s.cfg.StandbyAfter
 }
 
-func (s *Syndic) close() error { return errors.Join(s.store.Close(), s.down.close(), s.zctx.Close()) }
+func (s *Syndic) close() error {
+	err := errors.Join(s.store.Close(), s.down.close(), s.zctx.Close())
+	if s.redis != nil {
+		err = errors.Join(err, s.redis.Close())
+	}
+	return err
+}
 
 // lookupTimeout bounds one question to the name server.
 const lookupTimeout = 5 * time.Second

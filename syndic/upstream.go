@@ -76,6 +76,9 @@ type Upstream struct {
 	newest    string    // newest job id of the subscription, owned by its goroutine
 	losses    chan loss // gaps that no journal fills
 
+	stream *stream       // nil without a relay
+	signed chan struct{} // closed by the first sign-in
+
 	people  *inventory
 	tell    chan struct{} // one token: tell the whole inventory
 	listSeq uint64        // of the last list sent; owned by tellInventory
@@ -97,6 +100,8 @@ type Upstream struct {
 type relay interface {
 	// publication hands a job down; it is called in the order of the publications.
 	publication(ctx context.Context, from *Upstream, pub publication)
+	// streamed hands a job of a stream down; nil when the local master has it.
+	streamed(ctx context.Context, from *Upstream, pub publication) error
 	// handled reports whether a job needs nothing more here.
 	handled(jobID string) bool
 	// missed reports publications that will not run.
@@ -160,6 +165,11 @@ func (u *Upstream) run(ctx, intake context.Context) {
 	wg.Go(func() { u.handDown(intake) })
 	defer wg.Wait()
 	defer u.close()
+	if u.stream != nil {
+		var following sync.WaitGroup
+		following.Go(func() { u.stream.follower.Run(intake) })
+		defer following.Wait() // before close: it may be signing in
+	}
 	wait := newBackoff(100*time.Millisecond, 2*time.Second)
 	verdicts := 0
 	for ctx.Err() == nil {
@@ -312,7 +322,10 @@ func (u *Upstream) signIn(ctx context.Context, stale *credentials) (*credentials
 		return nil, fmt.Errorf("pin the key of %s: %w", u.to.Entry, err)
 	}
 	creds.succeed(u.creds.Load(), u.now())
-	u.creds.Store(creds)
+	first := u.creds.Swap(creds) == nil
+	if first {
+		close(u.signed)
+	}
 	u.log.Info("Signed in at the master of masters", "level", int(creds.level), "publish_port", creds.publishPort)
 	return creds, nil
 }

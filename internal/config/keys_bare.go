@@ -77,6 +77,8 @@ var salternOptions = []Option{
 	{Name: "saltern_syndic_metrics_address", Type: Str, Default: "''", Verdict: Honoured, About: "the same of the syndic, which runs beside a master and needs a port of its own"},
 	{Name: "saltern_standby_after", Type: Float, Default: "30", Verdict: Honoured, Unit: Seconds, About: "how long a syndic's link to the origin of a job may be away before others that delivered it get its returns, too"},
 	{Name: "saltern_replay_max_age", Type: Float, Default: "60", Verdict: Honoured, Unit: Seconds, About: "how old a missed publication may be that a syndic still runs; older ones are reported"},
+	{Name: "saltern_relay", Type: Dict, Default: "{}", Verdict: Honoured, About: "streams of saltern relay that a syndic reads itself, beside its direct links: entry of syndic_master to name of the stream; Redis is that of redis.*"},
+	{Name: "saltern_relay_prefix", Type: Str, Default: "'saltern:publications:'", Verdict: Honoured, About: "what stands before the names of these streams in Redis: stream_prefix of the relay"},
 	{Name: "saltern_replay_users", Type: Str, Default: "root", Verdict: Honoured, About: "whose jobs a syndic replays that it missed from a stock master: root (and sudo_*), or all"},
 	{Name: "saltern_local_returns", Type: Str, Default: "failover", Verdict: Honoured, About: "where returns of jobs of the syndic's own master go: failover (one upstream, as syndic_failover says) or all"},
 	{Name: "saltern_outbox_max", Type: Int, Default: "1000000", Verdict: Honoured, About: "most returns and events that wait for one upstream of a syndic"},

@@ -188,6 +188,11 @@ func (e *relayEntry) finish() {
 	}
 }
 
+// streamName reports whether a stream may be called that.
+func streamName(name string) bool {
+	return name != "" && len(name) <= 200 && !strings.ContainsFunc(name, func(c rune) bool { return c < '!' || c > '~' })
+}
+
 func (e *relayEntry) hostAndName() (host, name string) {
 	host, name = e.text("master", ""), e.text("name", "")
 	if host == "" {
@@ -196,7 +201,7 @@ func (e *relayEntry) hostAndName() (host, name string) {
 	if name == "" {
 		name = host
 	}
-	if len(name) > 200 || strings.ContainsFunc(name, func(c rune) bool { return c < '!' || c > '~' }) {
+	if !streamName(name) {
 		e.r.fault(e.list, nil, "entry %d: name must be 1 to 200 visible ASCII characters", e.number)
 	}
 	return host, name

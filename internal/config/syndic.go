@@ -45,6 +45,9 @@ type Syndic struct {
 	OutboxBytes  int64
 	OutboxAge    time.Duration
 
+	Relay       map[string]string // entry of syndic_master → name of its relay's stream, read over Local.Redis
+	RelayPrefix string            // before the name, in Redis
+
 	// From the minion file.
 
 	ID                        string        `salt:"id"`      // no suffix
@@ -196,12 +199,40 @@ func (s *Syndic) settle(b *binder, o LoadOptions) {
 	s.OutboxItems = int64(s.number("saltern_outbox_max", 1_000_000))
 	s.OutboxBytes = int64(s.number("saltern_outbox_max_bytes", 1<<30))
 	s.OutboxAge = s.duration("saltern_outbox_max_age", 7*24*time.Hour)
+	s.RelayPrefix = text("saltern_relay_prefix", "saltern:publications:")
 	s.HashType = strings.ToLower(s.HashType)
 	if v, ok := s.Raw.Get("syndic_finger").Text(); ok && v != "" {
 		s.MasterFinger = v
 	}
 	s.settleIdentity(b, o)
 	s.settleUpstreams(b.report)
+	s.settleRelay()
+}
+
+// settleRelay reads saltern_relay: every key has to be an entry of syndic_master.
+func (s *Syndic) settleRelay() {
+	v := s.Local.Raw.Get("saltern_relay")
+	if v == nil || v.Data == nil {
+		return
+	}
+	fault := func(at *Value, format string, args ...any) {
+		s.faults = append(s.faults, newFault("saltern_relay", false, at, format, args...))
+	}
+	if v.Map() == nil {
+		fault(v, "must be a map of entries of syndic_master to names of streams")
+		return
+	}
+	s.Relay = map[string]string{}
+	for k, one := range v.Map().All() {
+		entry := fmt.Sprint(k)
+		name, ok := one.Text()
+		if !slices.ContainsFunc(s.Upstreams, func(u Upstream) bool { return u.Entry == entry }) {
+			fault(one, "'%s' is no entry of syndic_master", entry)
+		} else if !ok || !streamName(name) {
+			fault(one, "stream of '%s': a name must be 1 to 200 visible ASCII characters", entry)
+		}
+		s.Relay[entry] = name
+	}
 }
 
 // settleIdentity takes id and key directory from the minion file, no suffix on the id. Without
@@ -374,6 +405,12 @@ func (s *Syndic) Validate() error {
 	}
 	if t, ok := s.Raw.Get("transport").Text(); ok && t != "zeromq" {
 		fault("transport", "only zeromq is supported, not '%s'", t)
+	}
+	if len(s.Relay) > 0 {
+		s.Local.Redis.faults(fault)
+		if v := s.Raw.Get("redis.cluster_mode"); v != nil && truth(v) {
+			fault("redis.cluster_mode", "Redis Cluster is not supported: name one server")
+		}
 	}
 	for _, f := range s.Local.faults {
 		var ft *Fault

@@ -172,3 +172,29 @@ func TestSyndic_metricsAddress(t *testing.T) {
 		}
 	}
 }
+
+func TestSyndic_relay(t *testing.T) {
+	base := "syndic_master: [a, 'b:5506']\n"
+	s, _, err := LoadSyndic(options(write(t, map[string]string{
+		"master": base + "saltern_relay: {'b:5506': mom}\nredis.host: cache\n", "minion": "id: syn1\n",
+	})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(s.Relay) != 1 || s.Relay["b:5506"] != "mom" || s.RelayPrefix != "saltern:publications:" || s.Local.Redis.Host != "cache" {
+		t.Errorf("%v, %q, %v", s.Relay, s.RelayPrefix, s.Local.Redis)
+	}
+	for name, bad := range map[string]struct{ lines, want string }{
+		"no map":     {"saltern_relay: mom\n", "must be a map"},
+		"no such":    {"saltern_relay: {c: mom}\n", "'c' is no entry of syndic_master"},
+		"no name":    {"saltern_relay: {a: ''}\n", "stream of 'a'"},
+		"a list":     {"saltern_relay: {a: [x]}\n", "stream of 'a'"},
+		"half a TLS": {"saltern_relay: {a: mom}\nsaltern_redis_tls_cert: /x\n", "belong together"},
+		"a cluster":  {"saltern_relay: {a: mom}\nredis.cluster_mode: True\n", "Redis Cluster is not supported"},
+	} {
+		_, _, err := LoadSyndic(options(write(t, map[string]string{"master": base + bad.lines, "minion": "id: syn1\n"})))
+		if err == nil || !strings.Contains(err.Error(), bad.want) {
+			t.Errorf("%s: %v, want %q", name, err, bad.want)
+		}
+	}
+}

@@ -35,7 +35,10 @@ type FollowerConfig struct {
 	// Ordered: the sink drops what is older than the last one it got, as a stock syndic does. Entries under an older key,
 	// and such that the direct link has overtaken, are then reported.
 	Ordered bool
-	Logger  *slog.Logger
+	// Known, when there is one, looks at an entry that is too old to be delivered: which job it is, "" when that cannot be
+	// told, and whether another way has brought it, so that there is nothing to report.
+	Known  func(e *Entry) (jid string, known bool)
+	Logger *slog.Logger
 }
 
 // FollowerStats is a snapshot of a Follower.
@@ -292,7 +295,7 @@ func (f *Follower) deliver(ctx context.Context, e *Entry, later []Entry) error {
 	for pause := retryMin; ; pause = min(2*pause, retryMax) {
 		left := f.cfg.MaxAge - f.now().Sub(e.Time)
 		if left <= 0 {
-			f.report(e.missed(ReasonAge, "older than replay_max_age"))
+			f.tooOld(e)
 			return nil
 		}
 		err := f.offer(ctx, e, left)
@@ -309,6 +312,19 @@ func (f *Follower) deliver(ctx context.Context, e *Entry, later []Entry) error {
 		}
 		sleep(ctx, min(pause, left))
 	}
+}
+
+// tooOld reports an entry, unless another way has brought it.
+func (f *Follower) tooOld(e *Entry) {
+	m := e.missed(ReasonAge, "older than replay_max_age")
+	if f.cfg.Known != nil {
+		known := false
+		if m.JID, known = f.cfg.Known(e); known {
+			f.repeated.Add(1)
+			return
+		}
+	}
+	f.report(m)
 }
 
 func (f *Follower) offer(ctx context.Context, e *Entry, left time.Duration) error {

@@ -20,6 +20,7 @@ type Missed struct {
 	ID     string    // in the stream: of the publication, or of the first one behind the gap
 	Tap    string    // whose entries are missing
 	Serial uint64    // 0 = not known
+	JID    string    // "" = not known: only a sink that opens entries knows
 	Time   time.Time // of its receipt by the tap, or of the entry behind the gap
 }
 

@@ -72,6 +72,15 @@ func outletSection(b *metrics.Builder, s OutletStats) status.Section {
 	return status.Section{Title: "Outlet " + s.Name, Upstream: s.Name, Links: links, Rows: rows}
 }
 
+// FollowerSection is the part of a report about a follower that is nobody's outlet: a syndic's own.
+func FollowerSection(b *metrics.Builder, name string, s FollowerStats) status.Section {
+	addFollower(b, name, s)
+	return status.Section{
+		Title: "Stream of " + name, Upstream: name, Rows: followerRows(s),
+		Links: []status.Link{{Name: "redis (" + name + ")", Up: s.Up, State: word(s.Up, "reading"), Since: s.Since, Reason: s.Reason}},
+	}
+}
+
 // addFollower adds the metrics of a follower.
 func addFollower(b *metrics.Builder, name string, s FollowerStats) {
 	b.Add(metrics.OutletEntries, float64(s.Entries), name)
