@@ -214,6 +214,7 @@ func (m *Master) wireSockets(cfg *config.Master) error {
 	m.onClose("zeromq context", m.zctx.Close)
 	options := transport.SocketOptions{
 		Backlog: cfg.ZMQBacklog, IPv6: cfg.IPv6, MaxMsgBytes: cfg.MaxMsgBytes, Keepalive: keepalive(cfg),
+		HeartbeatIvl: cfg.Heartbeat, HeartbeatTimeout: cfg.HeartbeatTimeout,
 	}
 	m.reqs, err = transport.ListenRequests(transport.RequestServerConfig{
 		Context: m.zctx, Endpoint: transport.BindEndpoint(cfg.Interface, cfg.RetPort), Options: options,

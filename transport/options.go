@@ -43,7 +43,7 @@ type SocketOptions struct {
 	Keepalive        KeepaliveOptions
 	MaxMsgBytes      int64         // largest frame accepted; its sender is cut. 0 = 64 MiB (publisher: 1 KiB), negative = no limit
 	HandshakeIvl     time.Duration // 0 = 10 s
-	HeartbeatIvl     time.Duration // 0 = off. A peer that ignores PING is cut: only between saltern nodes
+	HeartbeatIvl     time.Duration // 0 = off. A peer that ignores PING is cut; servers send none to peers older than ZMTP 3.1
 	HeartbeatTimeout time.Duration // 0 = HeartbeatIvl
 	HeartbeatTTL     time.Duration // 0 = not announced
 	ConnectTimeout   time.Duration // clients; 0 = 10 s

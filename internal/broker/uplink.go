@@ -115,6 +115,7 @@ func (h *half) dial(ctx context.Context, mute bool) (conn *zmtp.Conn, ended chan
 	}
 	if !mute {
 		z.HeartbeatIvl, z.HeartbeatTimeout, z.HeartbeatTTL = cfg.Heartbeat, cfg.HeartbeatTimeout, 2*cfg.HeartbeatTimeout
+		z.HeartbeatAny = true // one that does not answer is found out by it: see run
 	}
 	conn, err = zmtp.Dial(ctx, h.endpoint, z)
 	return conn, handler.ended, err

@@ -280,8 +280,8 @@ func TestBadFiles(t *testing.T) {
 }
 
 func TestValidate_joinsAllFaults(t *testing.T) {
-	_, _, err := LoadMaster(options(write(t, map[string]string{"master": "publish_port: -1\ntimeout: x\ncluster_id: c\n", "master.d/a.conf": "keysize: 1\n"})))
-	for _, part := range []string{"master:1: publish_port", "master:2: timeout", "master:3: cluster_id", "a.conf:1: keysize"} {
+	_, _, err := LoadMaster(options(write(t, map[string]string{"master": "publish_port: -1\ntimeout: x\ncluster_id: c\n", "master.d/a.conf": "keysize: 1\nsaltern_heartbeat: 0.5\nsaltern_heartbeat_timeout: -1\n"})))
+	for _, part := range []string{"master:1: publish_port", "master:2: timeout", "master:3: cluster_id", "a.conf:1: keysize", "a.conf:2: saltern_heartbeat", "a.conf:3: saltern_heartbeat_timeout"} {
 		if err == nil || !strings.Contains(err.Error(), part) {
 			t.Errorf("%q is not in %v", part, err)
 		}

@@ -168,24 +168,26 @@ type Master struct {
 
 	// saltern's own.
 
-	EventBusFraming string        `salt:"saltern_event_bus_framing"` // auto, bare or length (spec: newer-salt)
-	MaxMsgBytes     int64         `salt:"saltern_max_msg_bytes"`     // larger frames are refused by the sockets
-	DrainTimeout    time.Duration `salt:"saltern_drain_timeout"`     // SIGTERM: how long requests may finish
-	JobCacheDir     string        `salt:"saltern_jobcache_dir"`
-	KeyCompat       string        `salt:"saltern_key_compat"`      // release line of salt-key, "" = its own manner
-	KeyAuditLog     string        `salt:"saltern_key_audit_log"`   // who changed which key; "" = no record
-	MetricsAddress  string        `salt:"saltern_metrics_address"` // host:port, "" = no TCP listener
-	JournalKeep     time.Duration `salt:"saltern_journal_keep"`    // age of publications kept for syndics; 0 = none
-	JournalMax      int           `salt:"saltern_journal_max"`     // their number; 0 = none
-	ReplayFirst     time.Duration `salt:"saltern_replay_first"`    // how old the publications of a first contact may be
-	SyndicSeen      time.Duration `salt:"saltern_syndic_seen"`     // how long a silent syndic's inventory is believed
-	PendingReply    string        `salt:"saltern_pending_reply"`   // pending or full
-	RefreshOnStart  bool          `salt:"saltern_refresh_on_start"`
-	Watchdog        time.Duration `salt:"saltern_watchdog"` // 0 = off
-	KeyPeers        *Map          `salt:"saltern_key_peers"`
-	KeyStore        string        `salt:"saltern_key_store"` // Redis URL, secret; "" = none
-	KeyStorePrefix  string        `salt:"saltern_key_store_prefix"`
-	KeySync         time.Duration `salt:"saltern_key_sync"` // 0 = only by command
+	EventBusFraming  string        `salt:"saltern_event_bus_framing"` // auto, bare or length (spec: newer-salt)
+	MaxMsgBytes      int64         `salt:"saltern_max_msg_bytes"`     // larger frames are refused by the sockets
+	DrainTimeout     time.Duration `salt:"saltern_drain_timeout"`     // SIGTERM: how long requests may finish
+	JobCacheDir      string        `salt:"saltern_jobcache_dir"`
+	KeyCompat        string        `salt:"saltern_key_compat"`      // release line of salt-key, "" = its own manner
+	KeyAuditLog      string        `salt:"saltern_key_audit_log"`   // who changed which key; "" = no record
+	MetricsAddress   string        `salt:"saltern_metrics_address"` // host:port, "" = no TCP listener
+	JournalKeep      time.Duration `salt:"saltern_journal_keep"`    // age of publications kept for syndics; 0 = none
+	JournalMax       int           `salt:"saltern_journal_max"`     // their number; 0 = none
+	ReplayFirst      time.Duration `salt:"saltern_replay_first"`    // how old the publications of a first contact may be
+	SyndicSeen       time.Duration `salt:"saltern_syndic_seen"`     // how long a silent syndic's inventory is believed
+	PendingReply     string        `salt:"saltern_pending_reply"`   // pending or full
+	RefreshOnStart   bool          `salt:"saltern_refresh_on_start"`
+	Watchdog         time.Duration `salt:"saltern_watchdog"`          // 0 = off
+	Heartbeat        time.Duration `salt:"saltern_heartbeat"`         // ZMTP, both ports; 0 = none
+	HeartbeatTimeout time.Duration `salt:"saltern_heartbeat_timeout"` // 0 = Heartbeat
+	KeyPeers         *Map          `salt:"saltern_key_peers"`
+	KeyStore         string        `salt:"saltern_key_store"` // Redis URL, secret; "" = none
+	KeyStorePrefix   string        `salt:"saltern_key_store_prefix"`
+	KeySync          time.Duration `salt:"saltern_key_sync"` // 0 = only by command
 
 	Redis Redis // of the export
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // maxSocketPath is the longest path a Unix socket can have on Linux.
@@ -63,6 +64,12 @@ func (m *Master) Validate() error {
 		if v := m.Raw.Get("redis.cluster_mode"); v != nil && truth(v) {
 			fault("redis.cluster_mode", "Redis Cluster is not supported: name one server")
 		}
+	}
+	if m.Heartbeat != 0 && m.Heartbeat < time.Second {
+		fault("saltern_heartbeat", "must be 0 or at least 1 second")
+	}
+	if m.HeartbeatTimeout != 0 && m.HeartbeatTimeout < time.Second {
+		fault("saltern_heartbeat_timeout", "must be 0 or at least 1 second")
 	}
 	if _, err := m.KeyPeerAddresses(); err != nil {
 		fault("saltern_key_peers", "%s", err)

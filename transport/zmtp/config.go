@@ -36,9 +36,12 @@ type Config struct {
 	MessageTimeout   time.Duration // within this an unfinished message must end or grow by 64 KiB; negative = no limit. 0 = 1 min
 	WriteTimeout     time.Duration // within this a peer with queued messages must read something. 0 = no limit
 
-	HeartbeatIvl     time.Duration // between PINGs; 0 = none. A peer that ignores PING is cut
+	// Heartbeats go to peers of ZMTP 3.1 and later, and to such of 3.0 with HeartbeatAny; a peer that ignores PING is cut.
+	// Without a HeartbeatTTL, which a peer counts from what it hears, only those are asked that are silent.
+	HeartbeatIvl     time.Duration // of silence before a PING; with HeartbeatTTL between PINGs. 0 = none
 	HeartbeatTimeout time.Duration // of silence after a PING; 0 = HeartbeatIvl
 	HeartbeatTTL     time.Duration // announced in PING, so that the peer cuts us; at most 6553 s
+	HeartbeatAny     bool          // libzmq 4.2 answers PING and greets as 3.0; so does 4.1, and does not answer
 
 	SendQueue      int   // messages waiting for one peer; 0 = 1000
 	SendQueueBytes int64 // of these; a larger message passes when it is alone. 0 = 64 MiB

@@ -19,7 +19,7 @@ type Conn struct {
 	nc   *net.TCPConn
 	raw  syscall.RawConn
 	peer ready
-	ver  uint8 // of the peer's greeting: 2 or 3
+	ver  version
 
 	prev, next *Conn // hub's list
 
@@ -67,7 +67,7 @@ func (c *Conn) PeerIdentity() []byte { return c.peer.identity }
 func (c *Conn) PeerType() string { return c.peer.role.String() }
 
 // PeerVersion returns 2 for a peer of ZMTP 2.0, else 3.
-func (c *Conn) PeerVersion() int { return int(c.ver) }
+func (c *Conn) PeerVersion() int { return int(c.ver.major) }
 
 // Close ends the connection at once; what is queued is lost. It does not wait: Handler.Closed follows.
 func (c *Conn) Close() { c.fail(ErrClosed) }
@@ -120,7 +120,11 @@ func (c *Conn) checkTimes(now time.Time) {
 		c.fail(ErrStalled)
 		return
 	}
-	if sent, busy := c.out.progress(); !busy || sent != w.sent || w.sendingSince.IsZero() {
+	sent, busy := c.out.progress()
+	if busy && sent != w.sent && !w.pinged.IsZero() {
+		w.pinged = now // it takes in what is queued before the PING, on a slow line
+	}
+	if !busy || sent != w.sent || w.sendingSince.IsZero() {
 		w.sent, w.sendingSince = sent, now
 	} else if cfg.WriteTimeout > 0 && now.Sub(w.sendingSince) > cfg.WriteTimeout {
 		c.hub.stats.stalled.Add(1)
@@ -138,11 +142,15 @@ func (c *Conn) heartbeat(now time.Time) {
 	if ttl := time.Duration(c.ttl.Load()); ttl > 0 && now.Sub(last) > ttl {
 		mute = true
 	}
-	if cfg.HeartbeatIvl > 0 && c.ver >= majorOurs {
+	if cfg.HeartbeatIvl > 0 && c.knowsPing() {
+		since := w.pinged
+		if cfg.HeartbeatTTL == 0 && last.After(since) {
+			since = last // it is there, and does not wait for us: nothing to be said
+		}
 		switch {
 		case !w.pinged.IsZero() && last.Before(w.pinged) && now.Sub(w.pinged) > cfg.HeartbeatTimeout:
 			mute = true
-		case (w.pinged.IsZero() || !last.Before(w.pinged)) && now.Sub(w.pinged) >= cfg.HeartbeatIvl:
+		case (w.pinged.IsZero() || !last.Before(w.pinged)) && now.Sub(since) >= cfg.HeartbeatIvl:
 			w.pinged = now
 			_ = c.SendEncoded(encodedBytes(appendPing(nil, cfg.HeartbeatTTL))) // a full queue is no reason to cut: see WriteTimeout
 		}
@@ -151,6 +159,13 @@ func (c *Conn) heartbeat(now time.Time) {
 		c.hub.stats.mute.Add(1)
 		c.fail(ErrHeartbeat)
 	}
+}
+
+// knowsPing reports whether the peer may be expected to answer PING: it came with ZMTP 3.1. libzmq 4.2.0 to 4.3.2 knows
+// it and greets as 3.0 like those before, which do not.
+func (c *Conn) knowsPing() bool {
+	v := c.ver
+	return v.major > majorOurs || v.major == majorOurs && (v.minor >= minorPing || c.hub.cfg.HeartbeatAny)
 }
 
 // gone turns the error of a read or write into the reason of the end.

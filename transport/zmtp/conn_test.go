@@ -178,39 +178,6 @@ func TestConn_heartbeat(t *testing.T) {
 	}
 }
 
-// Our own heartbeats, with the time given by the test instead of the sweeper.
-func TestConn_ping(t *testing.T) {
-	r := newRecorder()
-	l := listen(t, Config{Role: RolePub, Handler: r, MessageTimeout: -1})
-	cfg := &l.hub.cfg
-	cfg.HeartbeatIvl, cfg.HeartbeatTimeout, cfg.HeartbeatTTL = time.Minute, time.Hour, time.Hour
-	p := dialRaw(t, l)
-	p.shake(readySUB, readyPUB)
-	c := r.conn(t, 0)
-	now := time.Now()
-	for range 3 {
-		c.checkTimes(now)
-		p.hear(`04 07 04 "PING" 8ca0`)
-		c.checkTimes(now.Add(time.Minute)) // one PING at a time
-		c.watch.pinged = time.Now()
-		last := c.lastRead.Load()
-		p.say(`04 05 04 "PONG"`)
-		eventually(t, "PONG", func() bool { return c.lastRead.Load() > last })
-		now = time.Now().Add(time.Minute)
-	}
-	c.checkTimes(now)
-	p.hear(`04 07 04 "PING" 8ca0`)
-	c.checkTimes(now.Add(time.Hour))
-	if c.ended.Load() {
-		t.Fatal("cut too early")
-	}
-	c.checkTimes(now.Add(time.Hour + 1))
-	p.cut()
-	if err := r.end(t, 0); !errors.Is(err, ErrHeartbeat) || l.Stats().Mute != 1 {
-		t.Errorf("end: %v, stats %+v", err, l.Stats())
-	}
-}
-
 func TestConn_peerError(t *testing.T) {
 	r := newRecorder()
 	p := dialRaw(t, listen(t, Config{Role: RoleRouter, Handler: r}))

@@ -11,6 +11,7 @@ const (
 	mechanismLen  = 20
 	majorOurs     = 3
 	minorOurs     = 1
+	minorPing     = 1 // knows PING
 	majorV2Newest = 2 // revisions 1 and 2 continue as ZMTP 2.0
 )
 
@@ -28,6 +29,9 @@ func appendRest(dst []byte) []byte {
 	copy(rest[1:], "NULL")
 	return append(dst, rest[:]...)
 }
+
+// version is that of a peer: 2.0, 3.0, 3.1 or later.
+type version struct{ major, minor uint8 }
 
 // greeting is what a peer's greeting says.
 type greeting struct {

@@ -16,33 +16,34 @@ const maxHandshake = greetingLen + maxCommandBytes + longHeader
 //
 // Our signature and version go out at once, the rest when the peer's version is known: a ZMTP 2.0 peer wants
 // something else there. ZMTP 3 continues with READY on both sides, ZMTP 2.0 with a frame that holds an identity.
-func handshake(nc net.Conn, cfg *Config) (peer ready, version uint8, rest []byte, err error) {
+func handshake(nc net.Conn, cfg *Config) (peer ready, ver version, rest []byte, err error) {
 	if err := nc.SetDeadline(time.Now().Add(cfg.HandshakeTimeout)); err != nil {
-		return peer, 0, nil, gone(err)
+		return peer, ver, nil, gone(err)
 	}
 	h := shaking{nc: nc, cfg: cfg}
 	if peer, err = h.run(); err != nil {
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			err = ErrHandshakeTime
 		}
-		return peer, 0, nil, gone(err)
+		return peer, ver, nil, gone(err)
 	}
 	if err := nc.SetDeadline(time.Time{}); err != nil {
-		return peer, 0, nil, gone(err)
+		return peer, ver, nil, gone(err)
 	}
-	version = majorOurs
+	ver = version{majorOurs, h.minor}
 	if h.v2 {
-		version = 2
+		ver = version{major: majorV2Newest}
 	}
-	return peer, version, h.buf, nil
+	return peer, ver, h.buf, nil
 }
 
 // shaking is a handshake under way. buf are bytes read and not yet understood.
 type shaking struct {
-	nc  net.Conn
-	cfg *Config
-	buf []byte
-	v2  bool
+	nc    net.Conn
+	cfg   *Config
+	buf   []byte
+	v2    bool
+	minor uint8 // of ZMTP 3
 }
 
 func (h *shaking) run() (peer ready, err error) {
@@ -86,7 +87,7 @@ func (h *shaking) greeting() (g greeting, err error) {
 			}
 		}
 		if need == 0 {
-			h.buf = h.buf[g.size:]
+			h.buf, h.minor = h.buf[g.size:], g.minor
 			return g, nil
 		}
 		if err := h.more(); err != nil {

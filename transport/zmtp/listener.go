@@ -226,7 +226,7 @@ func (c *Conn) open() (rest []byte, err error) {
 	if err != nil {
 		return nil, err
 	}
-	c.dec.v2 = c.ver == 2
+	c.dec.v2 = c.ver.major == majorV2Newest
 	c.lastRead.Store(time.Now().UnixNano())
 	if c.finishing.Load() { // its deadline was overwritten by the handshake
 		_ = c.nc.SetReadDeadline(time.Unix(1, 0))
