@@ -33,7 +33,7 @@ func main() {
 	flag.IntVar(&s.peers, "peers", 500, "connections that sign in and return")
 	flag.IntVar(&s.minions, "minions", 2000, "minions of a job")
 	flag.IntVar(&s.idle, "idle", 1000, "idle minions of the memory row")
-	flag.StringVar(&s.only, "only", "", "comma list of groups: floors, signin, returns, jobs, memory, broker")
+	flag.StringVar(&s.only, "only", "", "comma list of groups: floors, signin, returns, jobs, memory, broker, relay")
 	flag.IntVar(&s.behind, "behind", 1000, "idle minions behind the broker")
 	proxy := flag.String("proxy-server", "", "be the bare proxy before publish,request (used by the program itself)")
 	echo := flag.Bool("echo-server", false, "be the bare ROUTER (used by the program itself)")
@@ -67,6 +67,7 @@ var groups = []group{
 	{"jobs", measureJobs},
 	{"memory", measureMemory},
 	{"broker", measureBroker},
+	{"relay", measureRelay},
 }
 
 func (s *settings) run(ctx context.Context) (err error) {

@@ -41,7 +41,7 @@ var arrows = map[string][]string{
 	"manual":      {"config"},
 	"swarm":       {"wire", "target"},
 	"keyshare":    {"wire"},
-	"bench":       {"wire", "jid", "event", "status", "swarm"},
+	"bench":       {"wire", "jid", "event", "status", "swarm", "config", "relay", "redisdb", "jobexport"},
 }
 
 // toRankZero are the internal packages that may use rank 0.
@@ -55,7 +55,7 @@ var toRankZero = map[string][]string{
 	"keyshare":  {"pki"},
 	"swarm":     {"pki"},
 	"soak":      {"jobcache"},
-	"bench":     {"pki", "transport"},
+	"bench":     {"pki", "transport", "jobcache"},
 	"relay":     {"transport", "pki"},
 	"jobexport": {"jobcache"},
 	"saltkey":   {"pki"},

@@ -36,6 +36,7 @@ type OutletStats struct {
 	Follower     FollowerStats
 	Direct       int64 // publications that the direct link brought first
 	Requests     int64
+	Dropped      int64 // requests that were not passed on
 	Subscribers  int
 	DirectUp     bool
 	DirectSince  time.Time
@@ -101,7 +102,7 @@ func (o *Outlet) RequestAddr() string { return o.rets.Addr() }
 // Stats returns a snapshot. Safe for concurrent use.
 func (o *Outlet) Stats() OutletStats {
 	s := OutletStats{
-		Name: o.cfg.Outlet.Name, Follower: o.follower.Stats(), Direct: o.direct.Load(), Requests: o.reqs.passed.Load(),
+		Name: o.cfg.Outlet.Name, Follower: o.follower.Stats(), Direct: o.direct.Load(), Requests: o.reqs.passed.Load(), Dropped: o.reqs.dropped.Load(),
 		Subscribers: o.pubs.Connections(), Both: o.cfg.Outlet.Mode == config.OutletBoth,
 	}
 	s.DirectUp, s.DirectSince, _ = o.link.get()

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"log/slog"
@@ -9,39 +10,51 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/saltern-io/saltern/internal/wire"
 	"github.com/saltern-io/saltern/transport/zmtp"
 )
 
-// maxInFlight bounds requests that wait for the master's answer, maxSignIns those that wait for the master.
+// maxInFlight bounds requests that wait for the master's answer; maxHeldRequests, maxHeldBytes and holdRequests those that
+// wait for the master.
 const (
-	maxInFlight = 10_000
-	maxSignIns  = 100
+	maxInFlight     = 10_000
+	maxHeldRequests = 1000
+	maxHeldBytes    = 64 << 20
+	holdRequests    = 30 * time.Second
 )
 
 // flight is one request under way.
 type flight struct {
 	from     *zmtp.Conn
 	envelope [][]byte // frames up to and with the empty one
-	signIn   [][]byte // the request itself when it is a sign-in, to be sent again
+	body     [][]byte // what follows: sent again when the link is lost before the answer
+	since    time.Time
 }
 
-// requests passes requests of a syndic on to the master of masters and the answers back. It opens neither. What cannot be
-// answered any more, because the master is not there, is answered "bad load", as a master does with what it cannot read:
-// the syndic signs in again and repeats it. The sign-in, which is not encrypted, waits for the master: a stock syndic that
-// hears "bad load" to that gives up for good (seen with 3008).
+func (f *flight) size() (n int) {
+	for _, frame := range f.body {
+		n += len(frame)
+	}
+	return n
+}
+
+// requests passes requests of a syndic on to the master of masters and the answers back. It opens neither. What the master
+// did not get, or did not answer before the link was lost, waits for the next link, for holdRequests; the syndic may
+// have given up and repeat it, as over any line. It gets no answer meanwhile: a stock syndic that hears "bad load", as
+// from a master with another key, forgets its keys, opens no publication until it has signed in, and gives up for good
+// when it hears that to its sign-in as well (seen with 3008).
 type requests struct {
 	endpoint string
 	cfg      zmtp.Config
 	log      *slog.Logger
 	link     linkMark
 	passed   atomic.Int64
+	dropped  atomic.Int64 // not passed on: they found no room, or waited too long
 
 	mu     sync.Mutex
 	up     *zmtp.Conn // nil while there is no link
 	next   uint64
 	flying map[uint64]flight
-	held   []flight // sign-ins that wait for the link
+	held   []flight // waiting for the link
 }
 
 func newRequests(endpoint string, cfg zmtp.Config, log *slog.Logger) *requests {
@@ -68,19 +81,6 @@ func (r *requests) Closed(c *zmtp.Conn, _ error) {
 	r.held = slices.DeleteFunc(r.held, func(f flight) bool { return f.from == c })
 }
 
-// isSignIn reports whether a request is not encrypted: of a syndic only sign-ins are not.
-func isSignIn(body [][]byte) bool {
-	if len(body) != 1 || wire.Check(body[0], wire.OuterLimits) != nil || !wire.IsMap(body[0]) {
-		return false
-	}
-	enc, ok := wire.Field(body[0], "enc")
-	if !ok {
-		return false
-	}
-	text, _ := wire.Str(enc)
-	return text == wire.EncClear
-}
-
 // Message implements zmtp.Handler: one request.
 func (r *requests) Message(c *zmtp.Conn, frames [][]byte) {
 	at := 0
@@ -90,15 +90,11 @@ func (r *requests) Message(c *zmtp.Conn, frames [][]byte) {
 	if at >= len(frames)-1 {
 		return // without an empty frame there is no way to answer
 	}
-	f := flight{from: c, envelope: frames[:at+1]}
-	if isSignIn(frames[at+1:]) {
-		f.signIn = frames[at+1:]
-	}
-	r.pass(f, frames[at+1:])
+	r.pass(flight{from: c, envelope: frames[:at+1], body: frames[at+1:], since: time.Now()})
 }
 
 // pass sends a request on, or deals with it as far as that goes without the master.
-func (r *requests) pass(f flight, body [][]byte) {
+func (r *requests) pass(f flight) {
 	r.mu.Lock()
 	up := r.up
 	full := len(r.flying) >= maxInFlight
@@ -108,31 +104,47 @@ func (r *requests) pass(f flight, body [][]byte) {
 		r.flying[id] = f
 	}
 	r.mu.Unlock()
-	if up == nil || full {
-		r.unsent(f)
+	switch {
+	case full:
+		r.dropped.Add(1) // no answer: it comes again
+		return
+	case up == nil:
+		r.unsent(f, nil)
 		return
 	}
-	out := append([][]byte{binary.BigEndian.AppendUint64(nil, id), {}}, body...)
+	out := append([][]byte{binary.BigEndian.AppendUint64(nil, id), {}}, f.body...)
 	if err := up.Send(out); err != nil {
 		if lost, ok := r.land(id); ok {
-			r.unsent(lost)
+			r.unsent(lost, up)
 		}
 		return
 	}
 	r.passed.Add(1)
 }
 
-// unsent deals with a request that the master did not get, or whose answer is lost.
-func (r *requests) unsent(f flight) {
-	if f.signIn == nil {
-		f.answer([][]byte{wire.BadLoad})
+// unsent keeps a request that the master did not get, or whose answer is lost. A peer that asks again in the same envelope
+// has given the former request up. What finds no room goes without an answer, and is counted.
+// failed is the link that was tried, nil for none.
+func (r *requests) unsent(f flight, failed *zmtp.Conn) {
+	r.mu.Lock()
+	if r.up != nil && r.up != failed { // there is another one by now
+		r.mu.Unlock()
+		r.pass(f)
 		return
 	}
-	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.held) < maxSignIns { // else it goes without an answer, and comes again
-		r.held = append(r.held, f)
+	r.held = slices.DeleteFunc(r.held, func(h flight) bool {
+		return h.from == f.from && slices.EqualFunc(h.envelope, f.envelope, bytes.Equal)
+	})
+	size := f.size()
+	for i := range r.held {
+		size += r.held[i].size()
 	}
+	if len(r.held) >= maxHeldRequests || size > maxHeldBytes {
+		r.dropped.Add(1)
+		return
+	}
+	r.held = append(r.held, f)
 }
 
 // land takes a request out of the air.
@@ -190,7 +202,11 @@ func (r *requests) run(ctx context.Context) {
 		r.held = nil
 		r.mu.Unlock()
 		for _, f := range held {
-			r.pass(f, f.signIn)
+			if time.Since(f.since) > holdRequests {
+				r.dropped.Add(1)
+				continue
+			}
+			r.pass(f)
 		}
 		select {
 		case <-ctx.Done():
@@ -205,7 +221,7 @@ func (r *requests) run(ctx context.Context) {
 		r.flying = map[uint64]flight{}
 		r.mu.Unlock()
 		for _, f := range lost {
-			r.unsent(f)
+			r.unsent(f, up)
 		}
 	}
 }

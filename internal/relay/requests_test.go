@@ -6,7 +6,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/saltern-io/saltern/internal/wire"
 	"github.com/saltern-io/saltern/transport"
 	"github.com/saltern-io/saltern/transport/zmtp"
 )
@@ -59,8 +58,8 @@ func listenMaster(t *testing.T, endpoint string, m *echoMaster) (addr string, st
 	return l.Addr(), stop
 }
 
-// TestRequests: requests and answers pass as they are, beside each other; without the master an encrypted one is answered
-// "bad load", and a sign-in waits for it.
+// TestRequests: requests and answers pass as they are, beside each other; without the master they wait for it, unless the
+// peer goes or they grow old.
 func TestRequests(t *testing.T) {
 	master := &echoMaster{}
 	addr, stopMaster := listenMaster(t, "tcp://127.0.0.1:0", master)
@@ -112,14 +111,7 @@ func TestRequests(t *testing.T) {
 	up := func(on bool) func() bool {
 		return func() bool { is, _, _ := r.link.get(); return is == on }
 	}
-	sealed, err := wire.Encode(wire.NewMap("enc", "aes", "load", []byte("x")), wire.Wire)
-	if err != nil {
-		t.Fatal(err)
-	}
-	clear, err := wire.Encode(wire.NewMap("enc", "clear", "load", wire.NewMap("cmd", "_auth")), wire.Wire)
-	if err != nil {
-		t.Fatal(err)
-	}
+	sealed, clear := []byte("sealed"), []byte("clear")
 
 	await(t, "the link", up(true))
 	want(a, sealed, sealed)
@@ -145,16 +137,35 @@ func TestRequests(t *testing.T) {
 	await(t, "both at the master", func() bool { return master.count() == n+2 })
 	stopMaster()
 	await(t, "the link lost", up(false))
-	if got := <-lost; !bytes.Equal(got, wire.BadLoad) {
-		t.Errorf("lost request answered %q", got)
+	held := func(n int) func() bool {
+		return func() bool { r.mu.Lock(); defer r.mu.Unlock(); return len(r.held) == n }
 	}
-	want(a, sealed, wire.BadLoad)
-	want(a, []byte("no map"), wire.BadLoad)
-	await(t, "the sign-in waits", func() bool { r.mu.Lock(); defer r.mu.Unlock(); return len(r.held) == 1 })
+	await(t, "both wait", held(2))
+	gone := client()
+	leave, left := context.WithCancel(ctx)
+	wg.Go(func() {
+		if _, err := gone.Do(leave, sealed); err == nil {
+			t.Error("a request that nobody waited for was answered")
+		}
+	})
+	await(t, "a third waits", held(3))
+	left()
+	if err := gone.Close(); err != nil {
+		t.Error(err)
+	}
+	await(t, "the third is gone", held(2))
+	r.mu.Lock()
+	r.held = append(r.held, flight{from: r.held[0].from, envelope: [][]byte{{1}, {}}, body: [][]byte{{2}}}) // from long ago
+	r.mu.Unlock()
+	n = master.count()
 	master.hush(false)
 	listenMaster(t, addr, master)
-	if got := <-lost; !bytes.Equal(got, clear) {
-		t.Errorf("sign-in answered %q", got)
+	if a, b := string(<-lost), string(<-lost); a != "clear" && b != "clear" || a != "sealed" && b != "sealed" {
+		t.Errorf("answered %q and %q", a, b)
+	}
+	await(t, "the old one is dropped", func() bool { return r.dropped.Load() == 1 })
+	if got := master.count() - n; got != 2 {
+		t.Errorf("%d requests sent again, want 2", got)
 	}
 	await(t, "the link", up(true))
 	want(a, sealed, sealed)

@@ -67,6 +67,7 @@ func outletSection(b *metrics.Builder, s OutletStats) status.Section {
 	rows := append(followerRows(s.Follower),
 		status.Row{Name: "delivered from the direct link", Value: s.Direct},
 		status.Row{Name: "requests passed on", Value: s.Requests},
+		status.Row{Name: "requests not passed on", Value: s.Dropped},
 		status.Row{Name: "syndics connected", Value: int64(s.Subscribers)},
 	)
 	return status.Section{Title: "Outlet " + s.Name, Upstream: s.Name, Links: links, Rows: rows}
