@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/saltern-io/saltern/internal/keyrotate"
 	"github.com/saltern-io/saltern/pki"
 )
 
@@ -56,24 +57,8 @@ func (t *tool) requestRotation() error {
 	if !truthy(t.rotate, t.cfg.RotateAESKey) {
 		return nil
 	}
-	flag := filepath.Join(t.cfg.CacheDir, ".dfn")
-	if _, err := os.Lstat(flag); err == nil {
-		return nil
-	}
-	next := filepath.Join(t.cfg.CacheDir, ".dfn-next")
-	if err := os.Remove(next); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	f, err := os.OpenFile(next, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o400)
-	if _, statErr := os.Stat(t.cfg.CacheDir); errors.Is(statErr, fs.ErrNotExist) {
+	if _, err := os.Stat(t.cfg.CacheDir); errors.Is(err, fs.ErrNotExist) {
 		return nil // no master has ever run here: there is no AES key to replace
 	}
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(t.cfg.ID) // 3007 and 3008 compare it, 3006 ignores it
-	if err := errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(next, flag)
+	return keyrotate.RequestAESRotation(t.cfg.CacheDir, t.cfg.ID)
 }
