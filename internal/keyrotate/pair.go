@@ -45,11 +45,23 @@ func (d Dir) current() files {
 			name = d.ID
 		}
 	}
-	sig := filepath.Join(d.Path, d.SignatureFile)
+	sig := d.signature()
 	return files{
 		".pem": filepath.Join(d.Path, name+".pem"), ".pub": filepath.Join(d.Path, name+".pub"),
 		sigSuffix: sig, sha224Suffix: sig + ".sha224",
 	}
+}
+
+// signature is the prepared signature that the master serves: of the names it may have the first that is there.
+func (d Dir) signature() string {
+	names := pki.SignatureNames(d.SignatureFile, d.ID)
+	for _, name := range names {
+		path := filepath.Join(d.Path, name)
+		if _, err := os.Lstat(path); err == nil {
+			return path
+		}
+	}
+	return filepath.Join(d.Path, names[0])
 }
 
 // complete reports whether both halves are there.

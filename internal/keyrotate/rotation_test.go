@@ -106,6 +106,23 @@ func TestRotation_wholeWay(t *testing.T) {
 	}
 }
 
+// TestRotation_signatureByID: the signature may have the name that 3008 gives it; that file is renewed, and no other made.
+func TestRotation_signatureByID(t *testing.T) {
+	d := newDir(t, "m1", true)
+	byID := filepath.Join(d.Path, "m1_pubkey_signature")
+	must(t, os.WriteFile(byID, []byte("of the old key"), 0o644))
+	must(t, d.Prepare())
+	must(t, d.Switch(false))
+	_, err := pki.LoadMasterKeys(d.options())
+	must(t, err)
+	if text, err := os.ReadFile(byID); err != nil || string(text) == "of the old key" {
+		t.Errorf("the signature is still %q, %v", text, err)
+	}
+	if _, err := os.Lstat(filepath.Join(d.Path, d.SignatureFile)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a second signature: %v", err)
+	}
+}
+
 func TestRotation_unsafeSwitchesAreRefused(t *testing.T) {
 	d := newDir(t, "master", false)
 	must(t, d.Prepare())
