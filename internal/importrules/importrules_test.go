@@ -36,7 +36,7 @@ var arrows = map[string][]string{
 	"saltkey":     {"cliargs", "config", "event", "keyrotate", "lifecycle", "logfmt", "output", "target", "version", "wire"},
 	"broker":      {"config", "metrics", "status", "version", "wire"},
 	"status":      {"metrics"},
-	"soak":        {"demo", "badlink", "status"},
+	"soak":        {"demo", "badlink", "event", "status"},
 	"check":       {"config", "lifecycle", "status", "wire"},
 	"manual":      {"config"},
 	"swarm":       {"wire", "target"},

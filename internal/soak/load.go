@@ -24,6 +24,8 @@ type load struct {
 	tier *demo.Tier
 	wg   sync.WaitGroup
 
+	seen map[*demo.Master]*tally // what the masters of masters fire
+
 	mu      sync.Mutex
 	jobs    map[*demo.Master][]string
 	local   int
@@ -32,8 +34,39 @@ type load struct {
 	err     error
 }
 
-func newLoad(tier *demo.Tier) *load {
-	return &load{tier: tier, jobs: map[*demo.Master][]string{}}
+// newLoad listens to the masters of masters; close ends that.
+func newLoad(ctx context.Context, tier *demo.Tier) (*load, error) {
+	l := &load{tier: tier, seen: map[*demo.Master]*tally{}, jobs: map[*demo.Master][]string{}}
+	for _, m := range tier.Tops() {
+		t, err := newTally(ctx, m)
+		if err != nil {
+			return nil, errors.Join(err, l.close())
+		}
+		l.seen[m] = t
+	}
+	return l, nil
+}
+
+func (l *load) close() error {
+	var errs []error
+	for _, t := range l.seen {
+		errs = append(errs, t.close())
+	}
+	return errors.Join(errs...)
+}
+
+// short is how many jobs lack returns on the bus of their master of masters.
+func (l *load) short() (n int, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for m, t := range l.seen {
+		k, terr := t.short(l.jobs[m], l.tier.Minions())
+		if terr != nil {
+			err = errors.Join(err, fmt.Errorf("event bus of %s: %w", m.Name, terr))
+		}
+		n += k
+	}
+	return n, err
 }
 
 // begin starts the publishers; they end with ctx.

@@ -48,12 +48,15 @@ func main() {
 	}
 }
 
+// minLength is several rounds of what the line does: in less, the connections that it forgot still come and go.
+const minLength = time.Minute
+
 // settleTime bounds what comes after the load: queues that run empty.
 const settleTime = 2 * time.Minute
 
 func (s *settings) run(ctx context.Context, out io.Writer) (err error) {
-	if s.length < 10*time.Second || s.minions < 1 {
-		return errors.New("-for must be at least 10s and -minions at least 1")
+	if s.length < minLength || s.minions < 1 {
+		return fmt.Errorf("-for must be at least %v and -minions at least 1", minLength)
 	}
 	if s.every <= 0 {
 		s.every = s.length / 20
@@ -94,8 +97,12 @@ func (s *settings) run(ctx context.Context, out io.Writer) (err error) {
 	return s.soak(ctx, out, tier, line)
 }
 
-func (s *settings) soak(ctx context.Context, out io.Writer, tier *demo.Tier, line *line) error {
-	load := newLoad(tier)
+func (s *settings) soak(ctx context.Context, out io.Writer, tier *demo.Tier, line *line) (err error) {
+	load, err := newLoad(ctx, tier)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, load.close()) }()
 	working, stop := context.WithTimeout(ctx, s.length)
 	defer stop()
 	load.begin(working)
@@ -105,7 +112,7 @@ func (s *settings) soak(ctx context.Context, out io.Writer, tier *demo.Tier, lin
 		line.flap(working)
 	}()
 	w := newWatch(tier)
-	err := w.follow(working, out, s.every, load)
+	err = w.follow(working, out, s.every, load)
 	stop()
 	<-flapped
 	err = errors.Join(err, load.end())
@@ -117,7 +124,7 @@ func (s *settings) soak(ctx context.Context, out io.Writer, tier *demo.Tier, lin
 	}
 	after, cancel := context.WithTimeout(ctx, settleTime)
 	defer cancel()
-	if err := w.settle(after); err != nil {
+	if err := w.settle(after, out, load); err != nil {
 		return err
 	}
 	w.print(out)
