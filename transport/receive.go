@@ -39,7 +39,7 @@ func (s *RequestServer) take(c *zmtp.Conn, frames [][]byte, oversize bool) {
 	r.envelope = append(r.small[:0], frames[:n]...)
 	if oversize || len(frames) != n+1 {
 		s.count.malformed.Add(1)
-		s.rare.warn("Malformed request", "peer", r.Peer(), "frames", len(frames), "oversize", oversize)
+		s.rare.Warn("Malformed request", "peer", r.Peer(), "frames", len(frames), "oversize", oversize)
 		s.send(r, s.cfg.Malformed)
 		return
 	}
@@ -47,7 +47,7 @@ func (s *RequestServer) take(c *zmtp.Conn, frames [][]byte, oversize bool) {
 	class, err := s.classify(r.body)
 	if err != nil {
 		s.count.panics.Add(1)
-		s.rare.warn("Request could not be classified", "peer", r.Peer(), "err", err)
+		s.rare.Warn("Request could not be classified", "peer", r.Peer(), "err", err)
 		s.send(r, s.cfg.Exception)
 		return
 	}

@@ -62,7 +62,7 @@ func (s *RequestServer) send(r *Request, body []byte) {
 		s.count.peerFull.Add(1)
 	default:
 		s.count.sendErrors.Add(1)
-		s.rare.warn("Reply not sent", "peer", r.Peer(), "err", err)
+		s.rare.Warn("Reply not sent", "peer", r.Peer(), "err", err)
 	}
 }
 

@@ -40,7 +40,7 @@ type RequestServerConfig struct {
 type RequestServer struct {
 	cfg        RequestServerConfig
 	log        *slog.Logger
-	rare       rateLog // peers can cause these
+	rare       *zmtp.RareLog // peers can cause these
 	listener   *zmtp.Listener
 	classes    []*classQueue
 	unanswered requestList
@@ -59,7 +59,7 @@ func ListenRequests(cfg RequestServerConfig) (*RequestServer, error) {
 		return nil, err
 	}
 	s := &RequestServer{cfg: cfg, log: orDiscard(cfg.Log), started: make(chan struct{})}
-	s.rare.log = s.log
+	s.rare = zmtp.NewRareLog(s.log)
 	for _, c := range cfg.Classes {
 		q, err := newClassQueue(c, cfg.Malformed, &s.unanswered)
 		if err != nil {

@@ -9,6 +9,8 @@ import (
 	"syscall"
 
 	zmq "github.com/pebbe/zmq4"
+
+	"github.com/saltern-io/saltern/transport/zmtp"
 )
 
 // DefaultSubscriberQueue is the length of the Messages channel when SubscriberConfig.Queue is 0.
@@ -33,7 +35,7 @@ type Message struct {
 type Subscriber struct {
 	cfg      SubscriberConfig
 	log      *slog.Logger
-	rare     rateLog
+	rare     *zmtp.RareLog
 	messages chan Message
 	links    linkFeed
 	wake     *waker
@@ -68,7 +70,7 @@ func NewSubscriber(cfg SubscriberConfig) (*Subscriber, error) {
 	s := &Subscriber{
 		cfg: cfg, log: orDiscard(cfg.Log), messages: make(chan Message, cfg.Queue), done: make(chan struct{}),
 	}
-	s.rare.log = s.log
+	s.rare = zmtp.NewRareLog(s.log)
 	s.links.events = make(chan LinkEvent, linkQueue)
 	if err := s.open(); err != nil {
 		_ = s.closeSockets() // the first error says why
@@ -175,7 +177,7 @@ func (s *Subscriber) receive(ctx context.Context) error {
 			continue
 		case status == readOversize:
 			s.count.oversize.Add(1)
-			s.rare.warn("Publication has too many frames", "endpoint", s.cfg.Endpoint)
+			s.rare.Warn("Publication has too many frames", "endpoint", s.cfg.Endpoint)
 			continue
 		}
 		s.count.received.Add(1)

@@ -53,7 +53,7 @@ func (s *RequestServer) handle(ctx context.Context, r *Request) {
 			return
 		}
 		s.count.panics.Add(1)
-		s.rare.warn("Handler panicked", "class", r.class.Name, "peer", r.Peer(), "panic", panicText(p),
+		s.rare.Warn("Handler panicked", "class", r.class.Name, "peer", r.Peer(), "panic", panicText(p),
 			"stack", string(debug.Stack()))
 		r.settle(s.cfg.Exception)
 	}()

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/saltern-io/saltern/transport/zmtp"
 )
@@ -24,7 +23,7 @@ type publications struct {
 	topics *topics
 	next   atomic.Uint64
 	log    *slog.Logger
-	slow   rareLog
+	slow   *zmtp.RareLog
 	count  publicationCounts
 }
 
@@ -71,7 +70,7 @@ type publication struct {
 }
 
 func newPublications(shards int, topics *topics, log *slog.Logger) *publications {
-	p := &publications{topics: topics, log: log, slow: rareLog{log: log}}
+	p := &publications{topics: topics, log: log, slow: zmtp.NewRareLog(log)}
 	perSubscriber := max(topics.most/10, 1024)
 	for range shards {
 		s := &shard{owner: p, index: zmtp.NewIndex[*subscriber](perSubscriber, perSubscriber*64)}
@@ -141,7 +140,7 @@ func (p *publications) Subscribed(c *zmtp.Conn, topic []byte, on bool) error {
 	}
 	if err != nil {
 		p.count.refused.Add(1)
-		p.slow.warn("Subscriber disconnected: too many topics", "peer", c.PeerIP(), "err", err)
+		p.slow.Warn("Subscriber disconnected: too many topics", "peer", c.PeerIP(), "err", err)
 	}
 	return err
 }
@@ -220,7 +219,7 @@ func (s *shard) hand(pub publication) {
 			}
 		case errors.Is(err, zmtp.ErrQueueFull):
 			s.owner.count.slow.Add(1)
-			s.owner.slow.warn("Subscriber disconnected: it does not read", "peer", who.conn.PeerIP(), "queued", who.conn.Queued())
+			s.owner.slow.Warn("Subscriber disconnected: it does not read", "peer", who.conn.PeerIP(), "queued", who.conn.Queued())
 			who.conn.CloseWith(errSlow)
 		}
 	}
@@ -289,31 +288,4 @@ func (q *pubQueue) len() (n int, bytes int64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return len(q.list), q.bytes
-}
-
-// rareLog lets one message per second through and adds how many were left out: thousands of peers can cause one at
-// once.
-type rareLog struct {
-	log *slog.Logger
-
-	mu      sync.Mutex
-	next    time.Time
-	skipped uint64
-}
-
-func (l *rareLog) warn(text string, args ...any) {
-	now := time.Now()
-	l.mu.Lock()
-	if now.Before(l.next) {
-		l.skipped++
-		l.mu.Unlock()
-		return
-	}
-	l.next = now.Add(time.Second)
-	if l.skipped > 0 {
-		args = append(args, "more", l.skipped)
-		l.skipped = 0
-	}
-	l.mu.Unlock()
-	l.log.Warn(text, args...)
 }

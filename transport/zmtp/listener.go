@@ -18,7 +18,7 @@ type Listener struct {
 	ln   *net.TCPListener
 	addr string
 	once sync.Once
-	rare rarely
+	rare *RareLog
 }
 
 // Listen binds "tcp://host:port" and starts to accept. host is an address, with brackets if it has colons, the
@@ -41,7 +41,7 @@ func Listen(endpoint string, cfg Config) (*Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", endpoint, err)
 	}
-	l := &Listener{hub: newHub(cfg), ln: ln.(*net.TCPListener), rare: rarely{log: cfg.Log}}
+	l := &Listener{hub: newHub(cfg), ln: ln.(*net.TCPListener), rare: NewRareLog(cfg.Log)}
 	if err := setBacklog(l.ln, cfg.Backlog); err != nil {
 		_ = ln.Close()
 		return nil, fmt.Errorf("listen on %s: %w", endpoint, err)
@@ -154,7 +154,7 @@ func (l *Listener) accept() {
 			return
 		}
 		l.hub.stats.acceptFailed.Add(1)
-		l.rare.warn("Connection not accepted", "address", l.addr, "err", err)
+		l.rare.Warn("Connection not accepted", "address", l.addr, "err", err)
 		select {
 		case <-time.After(pause):
 		case <-l.hub.quit:
@@ -175,7 +175,7 @@ func (l *Listener) welcome(nc *net.TCPConn) {
 	switch full, closed := h.add(c); {
 	case full:
 		h.stats.refused.Add(1)
-		l.rare.warn("Connection refused: too many", "address", l.addr, "limit", h.cfg.MaxConnections)
+		l.rare.Warn("Connection refused: too many", "address", l.addr, "limit", h.cfg.MaxConnections)
 		fallthrough
 	case closed:
 		_ = nc.Close()
@@ -193,7 +193,7 @@ func (l *Listener) greet(c *Conn) {
 	if err != nil {
 		if !errors.Is(err, io.EOF) && !errors.Is(err, ErrClosed) {
 			l.hub.stats.handshakeFailed.Add(1)
-			l.rare.warn("Peer cut before its handshake was done", "address", l.addr, "peer", c.PeerIP(), "err", err)
+			l.rare.Warn("Peer cut before its handshake was done", "address", l.addr, "peer", c.PeerIP(), "err", err)
 		}
 		c.fail(err)
 		l.hub.remove(c)
