@@ -29,7 +29,7 @@ func newCommitter(s *Store) *committer {
 func (c *committer) run() {
 	defer close(c.s.done)
 	for {
-		c.writes = c.s.queue.take(c.writes[:0])
+		c.writes = c.s.queue.Take(c.writes[:0])
 		if len(c.writes) == 0 {
 			return
 		}

@@ -147,7 +147,7 @@ func TestExpire_returnInTheSameGroup(t *testing.T) {
 		_, err := g.drop(due, now.Add(-time.Hour))
 		return err
 	}, doneErr: func(err error) { dropped <- err }}
-	if err := s.queue.put(context.Background(), w); err != nil {
+	if err := s.queue.Put(context.Background(), w); err != nil {
 		t.Fatal(err)
 	}
 	got := make(chan Outcome, 1)

@@ -98,7 +98,7 @@ func (s *Store) SaveReturn(r Return, done func(Outcome)) {
 		done(Outcome{Err: ErrTooLarge})
 		return
 	}
-	if err := s.queue.put(context.Background(), w); err != nil {
+	if err := s.queue.Put(context.Background(), w); err != nil {
 		done(Outcome{Err: err})
 	}
 }
@@ -118,7 +118,7 @@ func (s *Store) SaveReturns(batch []Return, done func([]Outcome)) {
 		done(sameOutcome(len(batch), ErrTooLarge))
 		return
 	}
-	if err := s.queue.put(context.Background(), w); err != nil {
+	if err := s.queue.Put(context.Background(), w); err != nil {
 		done(sameOutcome(len(batch), err))
 	}
 }

@@ -74,7 +74,8 @@ func (s *Store) Stats() Stats {
 		JobsExpired:      c.expired.Load(),
 		QueueCapacity:    s.opts.QueueReturns,
 	}
-	st.QueueDepth, st.QueueBytes, st.QueueFullWaits = s.queue.depth()
+	waiting, blocked := s.queue.Depth()
+	st.QueueDepth, st.QueueBytes, st.QueueFullWaits = waiting.Count, waiting.Bytes, blocked
 	if s.read() != nil {
 		return st
 	}

@@ -11,6 +11,8 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/saltern-io/saltern/jobcache/durable"
 )
 
 // Options of a Store. The zero value is a good small-memory set.
@@ -71,7 +73,7 @@ type Store struct {
 	opts    Options
 	db      *pebble.DB
 	log     *engineLog
-	queue   *writeQueue
+	queue   *durable.Queue[write]
 	done    chan struct{} // closed when the committer has returned
 	counts  counters
 	journal journal
@@ -97,7 +99,7 @@ func Open(dir string, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open job cache %s: %w", dir, err)
 	}
-	if err := checkFormat(db); err != nil {
+	if err := durable.CheckFormat(db, formatKey, formatValue); err != nil {
 		return nil, errors.Join(fmt.Errorf("open job cache %s: %w", dir, err), db.Close())
 	}
 	if err := log.err(); err != nil {
@@ -107,7 +109,7 @@ func Open(dir string, opts Options) (*Store, error) {
 		opts:  opts,
 		db:    db,
 		log:   log,
-		queue: newWriteQueue(opts.QueueReturns, opts.QueueBytes),
+		queue: newQueue(opts.QueueReturns, opts.QueueBytes),
 		done:  make(chan struct{}),
 	}
 	s.idle.L = &s.mu
@@ -140,24 +142,6 @@ func engineOptions(o *Options, log *engineLog) *pebble.Options {
 	return po
 }
 
-func checkFormat(db *pebble.DB) error {
-	v, closer, err := db.Get([]byte(formatKey))
-	if errors.Is(err, pebble.ErrNotFound) {
-		return db.Set([]byte(formatKey), []byte(formatValue), pebble.Sync)
-	}
-	if err != nil {
-		return err
-	}
-	found := string(v)
-	if err := closer.Close(); err != nil {
-		return err
-	}
-	if found != formatValue {
-		return fmt.Errorf("%w: %q", ErrFormat, found)
-	}
-	return nil
-}
-
 // Dead delivers the cause once, and is then closed, when the engine can no longer write (disk full, input
 // or output error). From then on every write fails with ErrDead; the daemon should stop: what was
 // acknowledged is on disk and will be read by the next Open.
@@ -180,7 +164,7 @@ func (s *Store) Close() error {
 	s.mu.Unlock()
 
 	s.stop()
-	s.queue.close(ErrClosed)
+	s.queue.Close(ErrClosed)
 	<-s.done
 
 	s.mu.Lock()
@@ -243,7 +227,7 @@ func (s *Store) do(ctx context.Context, size int, apply func(*group) error) erro
 	}
 	result := make(chan error, 1)
 	w := write{apply: apply, doneErr: func(err error) { result <- err }, returns: 1, bytes: int64(size)}
-	if err := s.queue.put(ctx, w); err != nil {
+	if err := s.queue.Put(ctx, w); err != nil {
 		return err
 	}
 	select {

@@ -270,11 +270,7 @@ func TestStore_closed(t *testing.T) {
 	s.SaveReturn(Return{JID: testJID, MinionID: "m1"}, func(o Outcome) { got <- o })
 	closed := make(chan error, 1)
 	go func() { closed <- s.Close() }()
-	eventually(t, "queue closes", func() bool {
-		s.queue.mu.Lock()
-		defer s.queue.mu.Unlock()
-		return s.queue.closed != nil
-	})
+	eventually(t, "queue closes", func() bool { return s.queue.Closed() != nil })
 	release()
 	if o := <-got; o != (Outcome{}) {
 		t.Errorf("queued before Close: %+v", o)

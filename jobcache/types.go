@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/saltern-io/saltern/jobcache/durable"
 )
 
 // Errors that callers decide on.
@@ -15,9 +17,9 @@ var (
 	ErrJID      = errors.New("job id cannot be stored")          // empty, longer than MaxName or holding a zero byte
 	ErrName     = errors.New("minion or syndic id is not valid") // as ErrJID; for LocalDir also anything that is not a plain file name
 	ErrTooLarge = errors.New("more than fits one write of the job cache")
-	ErrFormat   = errors.New("job cache has an unknown format") // written by a later release
-	ErrRecord   = errors.New("damaged job cache record")        // a value that this release cannot read
-	ErrStop     = errors.New("stop")                            // returned by a callback: end the scan without an error
+	ErrFormat   = durable.ErrFormat                      // written by a later release
+	ErrRecord   = errors.New("damaged job cache record") // a value that this release cannot read
+	ErrStop     = errors.New("stop")                     // returned by a callback: end the scan without an error
 )
 
 // MaxName is the largest length of a job, minion or syndic id, in bytes.

@@ -56,6 +56,7 @@ var toRankZero = map[string][]string{
 	"swarm":     {"pki"},
 	"soak":      {"jobcache"},
 	"bench":     {"pki", "transport", "jobcache"},
+	"outbox":    {"jobcache"},
 	"relay":     {"transport", "pki"},
 	"jobexport": {"jobcache"},
 	"saltkey":   {"pki"},

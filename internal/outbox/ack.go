@@ -1,5 +1,7 @@
 package outbox
 
+import "context"
+
 // ack is one acknowledgement on its way to the committer.
 type ack struct {
 	q       *Queue
@@ -29,7 +31,7 @@ func (q *Queue) remove(items []Taken, discard bool) error {
 	if err != nil || n == 0 {
 		return err
 	}
-	return q.s.input.put(op{ack: a, entries: 1})
+	return q.s.input.Put(context.Background(), op{ack: a, entries: 1})
 }
 
 // accept notes items as acknowledged.

@@ -3,6 +3,7 @@ package outbox
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -34,10 +35,13 @@ func newCommitter(s *Store) *committer {
 func (c *committer) run() {
 	defer close(c.s.done)
 	for {
-		c.ops = c.s.input.take(c.ops[:0])
+		c.ops = c.s.input.Take(c.ops[:0])
 		if len(c.ops) == 0 {
 			c.lastWords()
 			return
+		}
+		if slices.ContainsFunc(c.ops, func(o op) bool { return o.tick }) {
+			c.s.ticking.Store(false)
 		}
 		c.commit()
 		// Bodies and callbacks must not live on in the slices of an idle committer.

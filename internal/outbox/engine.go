@@ -11,6 +11,8 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
+
+	"github.com/saltern-io/saltern/jobcache/durable"
 )
 
 // engine is one opening of the files. It also is the engine's logger: without it the engine prints to stderr and
@@ -37,7 +39,7 @@ func openEngine(dir string, o *Options, lock *pebble.Lock, onFail func(error)) (
 	if err != nil {
 		return nil, err
 	}
-	err = checkFormat(e.db)
+	err = durable.CheckFormat(e.db, formatKey, formatValue)
 	if err == nil {
 		err = e.err()
 	}
@@ -72,24 +74,6 @@ func (e *engine) options(o *Options, lock *pebble.Lock) *pebble.Options {
 		l.IndexBlockSize = 64 << 10
 	}
 	return po
-}
-
-func checkFormat(db *pebble.DB) error {
-	v, closer, err := db.Get([]byte(formatKey))
-	if errors.Is(err, pebble.ErrNotFound) {
-		return db.Set([]byte(formatKey), []byte(formatValue), pebble.Sync)
-	}
-	if err != nil {
-		return err
-	}
-	found := string(v)
-	if err := closer.Close(); err != nil {
-		return err
-	}
-	if found != formatValue {
-		return fmt.Errorf("%w: %q", ErrFormat, found)
-	}
-	return nil
 }
 
 // Infof takes the engine's notes on flushes and logs.

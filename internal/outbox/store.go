@@ -1,27 +1,32 @@
 package outbox
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/saltern-io/saltern/jobcache/durable"
 )
 
 // Store is the outbox of one syndic. See the package comment for its threads and its layout on disk.
 type Store struct {
-	dir    string
-	opts   Options
-	lock   *pebble.Lock // held over all engines
-	health *health
-	input  *input
-	done   chan struct{} // closed when the committer has returned
-	stop   chan struct{} // ends the ticker
-	ticker sync.WaitGroup
+	dir     string
+	opts    Options
+	lock    *pebble.Lock // held over all engines
+	health  *health
+	input   *durable.Queue[op]
+	done    chan struct{} // closed when the committer has returned
+	stop    chan struct{} // ends the ticker
+	ticker  sync.WaitGroup
+	ticking atomic.Bool // housekeeping waits in the input
 
 	engineMu sync.RWMutex // readers hold it while they use the engine
 	engine   *engine      // nil while a failed one is replaced; written by the committer alone
@@ -80,7 +85,9 @@ func (s *Store) tick() {
 	for {
 		select {
 		case <-t.C:
-			s.input.tick()
+			if s.ticking.CompareAndSwap(false, true) {
+				s.input.Add(op{tick: true})
+			}
 		case <-s.stop:
 			return
 		}
@@ -97,7 +104,7 @@ func (s *Store) Close() error {
 	}
 	close(s.stop)
 	s.ticker.Wait()
-	s.input.close(ErrClosed)
+	s.input.Close(ErrClosed)
 	<-s.done
 	s.engineMu.Lock()
 	defer s.engineMu.Unlock()
@@ -154,7 +161,7 @@ func (s *Store) Put(entries []Entry, done func([]Outcome)) {
 func (s *Store) Commit(u Unit, done func([]Outcome)) {
 	err := u.check(s)
 	if err == nil {
-		err = s.input.put(op{unit: u, done: done, entries: len(u.Entries) + len(u.Facts), bytes: u.bytes()})
+		err = s.input.Put(context.Background(), op{unit: u, done: done, entries: len(u.Entries) + len(u.Facts), bytes: u.bytes()})
 	}
 	if err == nil {
 		return
@@ -189,7 +196,7 @@ func (u *Unit) bytes() (n int64) {
 // do queues apply and waits for its group's commit.
 func (s *Store) do(apply func(*group) error, sync bool) error {
 	result := make(chan error, 1)
-	err := s.input.put(op{apply: apply, sync: sync, doneErr: func(err error) { result <- err }, entries: 1})
+	err := s.input.Put(context.Background(), op{apply: apply, sync: sync, doneErr: func(err error) { result <- err }, entries: 1})
 	if err != nil {
 		return err
 	}

@@ -276,7 +276,7 @@ func TestBackPressure(t *testing.T) {
 			returned <- i
 		}
 	}()
-	eventually(t, "a caller waits", func() bool { _, _, blocked := s.input.depth(); return blocked > 0 })
+	eventually(t, "a caller waits", func() bool { _, blocked := s.input.Depth(); return blocked > 0 })
 	if n := len(returned); n != 3 {
 		t.Errorf("%d puts returned, want 3", n)
 	}

@@ -3,6 +3,8 @@ package outbox
 import (
 	"errors"
 	"time"
+
+	"github.com/saltern-io/saltern/jobcache/durable"
 )
 
 // Limits of single things.
@@ -28,7 +30,7 @@ var (
 	ErrGone        = errors.New("outbox: queue was dropped")      // by Store.Drop
 	ErrOrder       = errors.New("outbox: acknowledgement skips an item")
 	ErrRecord      = errors.New("outbox: damaged record")
-	ErrFormat      = errors.New("outbox: unknown format on disk")
+	ErrFormat      = durable.ErrFormat // written by a later release
 	ErrBalance     = errors.New("outbox: counters do not balance")
 	// ErrStop ends Facts early, which then returns nil.
 	ErrStop = errors.New("stop")
