@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"github.com/saltern-io/saltern/internal/unixsocket"
 )
 
 // Names in sock_dir (spec: event-bus §1).
@@ -44,7 +46,7 @@ type Server struct {
 	framing Framing
 	pub     net.Listener
 	pull    net.Listener
-	files   []*socketFile
+	files   []*unixsocket.File // placeholders
 	cuts    quietLog
 
 	mu     sync.Mutex
@@ -55,8 +57,8 @@ type Server struct {
 	settling map[string]chan struct{} // connections of Settle under way, by name
 }
 
-// Listen binds both sockets and makes the placeholders; connections wait until Run. A stale file is replaced; ErrInUse is
-// returned when somebody listens there, ErrPath when a name is too long for the system or not a socket.
+// Listen binds both sockets and makes the placeholders; connections wait until Run. A stale file is replaced; unixsocket.ErrInUse is
+// returned when somebody listens there, unixsocket.ErrPath when a name is too long for the system or not a socket.
 func Listen(cfg ServerConfig, bus *Bus) (*Server, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -107,7 +109,7 @@ func (s *Server) bindUnix() error {
 		return err
 	}
 	for _, name := range []string{PublishPullSocket, WorkersSocket} {
-		f, err := makePlaceholder(filepath.Join(s.cfg.SockDir, name))
+		f, err := unixsocket.Placeholder(filepath.Join(s.cfg.SockDir, name))
 		if err != nil {
 			return err
 		}
@@ -117,11 +119,10 @@ func (s *Server) bindUnix() error {
 }
 
 func (s *Server) bindOne(name string, mode fs.FileMode) (net.Listener, error) {
-	ln, f, err := listenUnix(filepath.Join(s.cfg.SockDir, name), mode)
+	ln, err := unixsocket.Listen(filepath.Join(s.cfg.SockDir, name), mode)
 	if err != nil {
-		return nil, err
+		return nil, err // and no listener that is a nil of another type
 	}
-	s.files = append(s.files, f)
 	return ln, nil
 }
 
@@ -173,7 +174,7 @@ func (s *Server) Close() error {
 		}
 	}
 	for _, f := range s.files {
-		errs = append(errs, f.remove())
+		errs = append(errs, f.Remove())
 	}
 	return errors.Join(errs...)
 }

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/saltern-io/saltern/internal/unixsocket"
 )
 
 // running is a server under test.
@@ -196,7 +198,7 @@ func TestListen_staleFilesAndNeighbours(t *testing.T) {
 	}
 	writeFile(t, filepath.Join(dir, WorkersSocket), "")
 	first := startServer(t, ServerConfig{SockDir: dir}, BusConfig{})
-	if _, err := Listen(ServerConfig{SockDir: dir, Framing: FramingBare}, NewBus(BusConfig{})); !errors.Is(err, ErrInUse) {
+	if _, err := Listen(ServerConfig{SockDir: dir, Framing: FramingBare}, NewBus(BusConfig{})); !errors.Is(err, unixsocket.ErrInUse) {
 		t.Fatalf("second server: %v", err)
 	}
 	// The second server's look at the socket was a subscriber for a moment: counting would be misled by it.
@@ -227,12 +229,12 @@ func TestListen_staleFilesAndNeighbours(t *testing.T) {
 
 func TestListen_refuses(t *testing.T) {
 	long := filepath.Join(t.TempDir(), strings.Repeat("d", 100))
-	if _, err := Listen(ServerConfig{SockDir: long, Framing: FramingBare}, NewBus(BusConfig{})); !errors.Is(err, ErrPath) {
+	if _, err := Listen(ServerConfig{SockDir: long, Framing: FramingBare}, NewBus(BusConfig{})); !errors.Is(err, unixsocket.ErrPath) {
 		t.Errorf("long path: %v", err)
 	}
 	dir := t.TempDir()
 	writeFile(t, filepath.Join(dir, PullSocket), "precious")
-	if _, err := Listen(ServerConfig{SockDir: dir, Framing: FramingBare}, NewBus(BusConfig{})); !errors.Is(err, ErrPath) {
+	if _, err := Listen(ServerConfig{SockDir: dir, Framing: FramingBare}, NewBus(BusConfig{})); !errors.Is(err, unixsocket.ErrPath) {
 		t.Errorf("file in the way: %v", err)
 	}
 	entries, err := os.ReadDir(dir)

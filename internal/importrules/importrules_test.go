@@ -18,7 +18,7 @@ const module = "github.com/saltern-io/saltern"
 // arrows are the imports allowed between packages of internal/, by their first folder. A package that
 // is not listed is a leaf. Every internal package may import rank 0 where restZero names it.
 var arrows = map[string][]string{
-	"event":       {"wire"},
+	"event":       {"unixsocket", "wire"},
 	"minioncache": {"wire"},
 	"relay":       {"wire", "event", "outbox", "redisdb", "config", "status", "metrics", "logfmt", "version"},
 	"redisdb":     {"config"},
@@ -35,7 +35,7 @@ var arrows = map[string][]string{
 	"web":         {"metrics", "event"},
 	"saltkey":     {"cliargs", "config", "event", "keyrotate", "lifecycle", "logfmt", "output", "target", "version", "wire"},
 	"broker":      {"config", "metrics", "status", "version", "wire"},
-	"status":      {"metrics"},
+	"status":      {"metrics", "unixsocket"},
 	"soak":        {"demo", "badlink", "event", "status"},
 	"check":       {"config", "lifecycle", "status", "wire"},
 	"manual":      {"config"},

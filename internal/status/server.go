@@ -53,7 +53,7 @@ type Server struct {
 }
 
 // Listen binds the socket, and the TCP address if one is set: connections wait until Run. A stale socket is
-// replaced; ErrInUse is returned when somebody listens there, ErrPath when the name is too long for the system
+// replaced; unixsocket.ErrInUse is returned when somebody listens there, unixsocket.ErrPath when the name is too long for the system
 // or not a socket. Every failure leaves nothing behind.
 func Listen(cfg Config, source Source) (*Server, error) {
 	if cfg.Log == nil {

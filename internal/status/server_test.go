@@ -21,6 +21,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/saltern-io/saltern/internal/metrics"
+	"github.com/saltern-io/saltern/internal/unixsocket"
 )
 
 // fake is a source whose report a test makes.
@@ -371,9 +372,9 @@ func TestListen_failures(t *testing.T) {
 		cfg  Config
 		want error
 	}{
-		"in use":       {Config{Socket: path}, ErrInUse},
-		"no socket":    {Config{Socket: file}, ErrPath},
-		"too long":     {Config{Socket: filepath.Join(dir, strings.Repeat("x", 100))}, ErrPath},
+		"in use":       {Config{Socket: path}, unixsocket.ErrInUse},
+		"no socket":    {Config{Socket: file}, unixsocket.ErrPath},
+		"too long":     {Config{Socket: filepath.Join(dir, strings.Repeat("x", 100))}, unixsocket.ErrPath},
 		"port in use":  {Config{Socket: filepath.Join(dir, "o"), MetricsAddress: busy.Addr().String()}, nil},
 		"no port":      {Config{Socket: filepath.Join(dir, "o"), MetricsAddress: "127.0.0.1"}, nil},
 		"no directory": {Config{Socket: filepath.Join(file, "o")}, nil},
