@@ -3,9 +3,9 @@ package master
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/saltern-io/saltern/internal/target"
+	"github.com/saltern-io/saltern/pki"
 )
 
 // population is everybody whom a publication of this master can reach, as far as the master knows. It is built again
@@ -54,30 +54,12 @@ func (m *Master) reach(orderMasters bool) (*population, error) {
 	// A list whose syndic has lost its key counts for nothing, even before it is dropped.
 	ids, p.inventories = m.inventories.appendIDs(ids, func(syndic string) bool { return isSyndic[syndic] })
 	if len(ids) > own {
-		sortIDs(ids)
+		pki.SortIDs(ids)
 		ids = slices.Compact(ids)
 	}
 	p.ids = ids
 	m.people.Store(p)
 	return p, nil
-}
-
-// sortIDs sorts as the key store does: without regard to case, equal ones by bytes.
-func sortIDs(ids []string) {
-	type folded struct{ key, id string }
-	pairs := make([]folded, len(ids))
-	for i, id := range ids {
-		pairs[i] = folded{strings.ToLower(id), id}
-	}
-	slices.SortFunc(pairs, func(a, b folded) int {
-		if c := strings.Compare(a.key, b.key); c != 0 {
-			return c
-		}
-		return strings.Compare(a.id, b.id)
-	})
-	for i, p := range pairs {
-		ids[i] = p.id
-	}
 }
 
 // isSyndic reports whether an id is an accepted syndic.

@@ -34,12 +34,12 @@ func (d *DirStore) List(s State) ([]string, error) {
 			ids = append(ids, entry.Name())
 		}
 	}
-	sortIDs(ids)
+	SortIDs(ids)
 	return ids, nil
 }
 
-// sortIDs sorts without regard to case; equal ones by bytes, so that the order is always the same.
-func sortIDs(ids []string) {
+// SortIDs sorts in place, without regard to case; equal ones by bytes, so that the order is always the same.
+func SortIDs(ids []string) {
 	type folded struct{ key, id string }
 	pairs := make([]folded, len(ids))
 	for i, id := range ids {
