@@ -51,6 +51,7 @@ func (m *Master) missedPubs(r *request) ([]byte, error) {
 		return nil, fmt.Errorf("read the journal: %w", err)
 	}
 	m.stats.replayed.Add(int64(len(reply.Pubs)))
+	m.syndics.heard(r.id, m.now(), func(s *syndicRecord) { s.fetched += int64(len(reply.Pubs)) })
 	return reply.Append(make([]byte, 0, room.bytes+128)), nil
 }
 

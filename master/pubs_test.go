@@ -74,7 +74,7 @@ func TestMissedPubs_fromAPositionOn(t *testing.T) {
 		t.Errorf("after the last: %+v", p)
 	}
 	stats := m.Master.Stats()
-	if len(stats.Syndics) != 1 || stats.Syndics[0].Asked != 4 || stats.Syndics[0].Serial != 5 || stats.Syndics[0].Epoch != first.Epoch {
+	if len(stats.Syndics) != 1 || stats.Syndics[0].Asked != 4 || stats.Syndics[0].Fetched != 5+2+2 || stats.Syndics[0].Serial != 5 || stats.Syndics[0].Epoch != first.Epoch {
 		t.Errorf("stats: %+v", stats.Syndics)
 	}
 }

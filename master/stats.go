@@ -66,9 +66,10 @@ type SyndicStats struct {
 	Seq     uint64 // of its list
 	Current bool   // the list is whole and was announced since its last start event
 
-	Asked  int64  // requests for missed publications
-	Epoch  string // acknowledged with the last of them
-	Serial uint64
+	Asked   int64  // requests for missed publications
+	Fetched int64  // publications given for them
+	Epoch   string // acknowledged with the last of them
+	Serial  uint64
 }
 
 // Stats returns the numbers now. Safe for concurrent use.
@@ -109,7 +110,7 @@ func (m *Master) syndicStats() []SyndicStats {
 			ID: id, LastSeen: r.seen, Started: r.started, Starts: r.starts,
 			Returns: r.returns, Events: r.events, Repeats: r.repeats,
 			Minions: inv.Minions, Seq: inv.Seq, Current: inv.Current,
-			Asked: r.asked, Epoch: r.epoch, Serial: r.serial,
+			Asked: r.asked, Fetched: r.fetched, Epoch: r.epoch, Serial: r.serial,
 		})
 	}
 	return out

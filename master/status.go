@@ -66,6 +66,9 @@ func (v *statusView) Status() status.Report {
 		}},
 		returnSection(n),
 	}
+	if syndics, ok := syndicSection(&b, n.own.Syndics, n.now); ok {
+		r.Sections = append(r.Sections, syndics)
+	}
 	if export, ok := m.exportSection(&b, n.now); ok {
 		r.Sections = append(r.Sections, export)
 	}

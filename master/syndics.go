@@ -36,6 +36,7 @@ type syndicRecord struct {
 	events  int64     // events taken from it, repeats left out
 	repeats int64     // events and returns that were here before
 	asked   int64     // requests for missed publications
+	fetched int64     // publications given for them
 	epoch   string    // what it acknowledged with the last of them
 	serial  uint64
 }

@@ -38,5 +38,5 @@ var (
 		Label{Name: "sum", Values: []string{"requests", "returns", "intake", "outbox"}}, upstreamLabel)
 	SumOff   = define(Gauge, "saltern_sum_off", "1 when a sum was found not to balance.", Label{Name: "sum", Values: []string{"requests", "returns", "intake", "outbox"}}, upstreamLabel)
 	Problems = define(Gauge, "saltern_problems", "What `saltern status` shows as degraded.",
-		Label{Name: "kind", Values: []string{"starting", "link", "queue", "sum"}})
+		Label{Name: "kind", Values: []string{"starting", "link", "queue", "sum", "peer"}})
 )

@@ -14,6 +14,8 @@ var (
 	ConnectedMinions = define(Gauge, "salt_master_connected_minions_count", "Minions that proved themselves in the last ten minutes.")
 	Keys             = define(Gauge, "saltern_master_keys", "Minion keys, by state; those that are not accepted are counted every 30 s.",
 		Label{Name: "state", Values: []string{"accepted", "pending", "rejected", "denied"}})
+	Syndics = define(Gauge, "saltern_master_syndics", "Syndics with an accepted key. `silent` ones used to ask for missed publications every 30 s and have not for two minutes, `unheard` ones sent nothing since the start.",
+		Label{Name: "state", Values: []string{"heard", "silent", "unheard"}})
 	WorkersQueue = define(Gauge, "salt_master_workers_queue_depth", "Requests taken and not answered, by cost class; the same as saltern_queue_depth.", poolLabel)
 )
 

@@ -23,11 +23,11 @@ func complete(r *Report) {
 			b.Add(metrics.SumOff, truth(r.has(SumOff, s.Upstream, sum.Name)), sum.Name, s.Upstream)
 		}
 	}
-	kinds := map[string]int{Starting: 0, LinkDown: 0, QueueUp: 0, SumOff: 0}
+	kinds := map[string]int{}
 	for _, p := range r.Problems {
 		kinds[p.Kind]++
 	}
-	for _, kind := range []string{Starting, LinkDown, QueueUp, SumOff} {
+	for _, kind := range []string{Starting, LinkDown, QueueUp, SumOff, PeerSilent} {
 		b.Add(metrics.Problems, float64(kinds[kind]), kind)
 	}
 	b.Merge(r.Metrics)

@@ -130,7 +130,12 @@ func TestWriteText(t *testing.T) {
 		Title:  "Requests",
 		Rows:   []Row{{Name: "received", Value: 1234567}, {Name: "disk", Value: 5 << 30, Unit: Bytes}, {Name: "bus", Text: "bare \x1b[31m"}},
 		Queues: []Queue{{Name: "minions", Capacity: 20004, MaxBytes: 256 << 20}, {Name: "events", Depth: 3, Capacity: 20000}},
-		Sums:   []Sum{{Name: "requests", In: []Term{{"received", 7}}, Out: []Term{{"answered", 5}, {"waiting", 2}}}},
+		Peers: []Peer{
+			{Name: "syn2", Seen: noon.Add(-5 * time.Minute), Silent: true, Behind: 20, Returns: 1200, Events: 30, Repeats: 2, Fetched: 1},
+			{Name: "syn1\x07", Seen: noon.Add(-3 * time.Second), Behind: 250, Returns: 45000},
+			{Name: "syn3"},
+		},
+		Sums: []Sum{{Name: "requests", In: []Term{{"received", 7}}, Out: []Term{{"answered", 5}, {"waiting", 2}}}},
 	}}
 	NewWatcher(discard).Observe(&good)
 	for name, r := range map[string]Report{"syndic.txt": bad, "master.txt": good} {

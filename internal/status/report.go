@@ -44,6 +44,7 @@ type Section struct {
 	Rows     []Row   `json:"rows,omitempty"`
 	Queues   []Queue `json:"queues,omitempty"`
 	Links    []Link  `json:"links,omitempty"`
+	Peers    []Peer  `json:"peers,omitempty"`
 	Sums     []Sum   `json:"sums,omitempty"`
 }
 
@@ -128,10 +129,11 @@ func (s Sum) Difference() (d int64) {
 
 // Kinds of problems, values of the label kind in the metrics catalogue.
 const (
-	Starting = "starting"
-	LinkDown = "link"
-	QueueUp  = "queue"
-	SumOff   = "sum"
+	Starting   = "starting"
+	LinkDown   = "link"
+	QueueUp    = "queue"
+	SumOff     = "sum"
+	PeerSilent = "peer"
 )
 
 // Problem is a reason to call the daemon degraded.

@@ -47,6 +47,7 @@ func (s Section) write(b *strings.Builder, r Report) {
 		b.WriteByte('\n')
 	}
 	writeQueues(b, s.Queues)
+	table(b, peerTable(s.Peers, r.Now))
 	rows := make([][]string, len(s.Rows))
 	for i, row := range s.Rows {
 		rows[i] = []string{clean(row.Name), row.shown()}

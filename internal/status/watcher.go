@@ -23,6 +23,7 @@ const (
 // Watcher compares reports: it finds what is wrong, and logs each change once.
 //
 //	link    down ⇒ problem at once;  logged when it was up before, or stays down for 10 s
+//	peer    silent ⇒ problem;        logged when it falls silent and when it is back
 //	queue   above 80 % ⇒ problem;    logged when crossing 80 % upward and 60 % downward
 //	sum     off for 10 s without a break ⇒ problem until it balances again, where off means:
 //	        the counters stand still, no work is in hand, and the sides differ; or they differ by
@@ -34,7 +35,7 @@ type Watcher struct {
 	faulty  bool // a fault of the metrics was logged
 }
 
-// watched is what is known about one link, queue or sum.
+// watched is what is known about one link, peer, queue or sum.
 type watched struct {
 	round uint64 // of the newest report that has it
 
@@ -66,6 +67,12 @@ func (w *Watcher) Observe(r *Report) {
 			w.link(l, r.Now)
 			if !l.Up {
 				add(LinkDown, s, l.Name, "link to %s is %s for %s%s", l.Name, l.State, duration(r.Now.Sub(l.Since)), reason(l))
+			}
+		}
+		for _, p := range s.Peers {
+			w.peer(p)
+			if p.Silent {
+				add(PeerSilent, s, p.Name, "%s", silentText(p, r.Now))
 			}
 		}
 		for _, q := range s.Queues {

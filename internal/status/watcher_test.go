@@ -12,6 +12,7 @@ import (
 type step struct {
 	at       int
 	link     *Link
+	peer     *Peer
 	depth    int64
 	sum      *Sum
 	problems string // kinds
@@ -53,6 +54,13 @@ func TestWatcher(t *testing.T) {
 			{at: 0, link: up(0), log: "Link is up"},
 			{at: 5, link: up(3), log: "Link was interrupted"},
 			{at: 10, link: up(3)},
+		}},
+		{"a syndic falls silent and comes back", []step{
+			{at: 0, peer: &Peer{Name: "syn1", Seen: noon}},
+			{at: 300, peer: &Peer{Name: "syn1", Seen: noon, Silent: true}, problems: "peer", log: "Syndic is silent"},
+			{at: 305, peer: &Peer{Name: "syn1", Seen: noon, Silent: true}, problems: "peer"},
+			{at: 310, peer: &Peer{Name: "syn1", Seen: noon.Add(309 * time.Second)}, log: "Syndic is back"},
+			{at: 315, peer: &Peer{Name: "syn1", Seen: noon.Add(309 * time.Second)}},
 		}},
 		{"a queue fills and empties", []step{
 			{at: 0, depth: 79},
@@ -107,6 +115,9 @@ func TestWatcher(t *testing.T) {
 				s := Section{Title: "x", Upstream: "mom1", Queues: []Queue{{Name: "outbox", Depth: st.depth, Capacity: 100}}}
 				if st.link != nil {
 					s.Links = []Link{*st.link}
+				}
+				if st.peer != nil {
+					s.Peers = []Peer{*st.peer}
 				}
 				if st.sum != nil {
 					s.Sums = []Sum{*st.sum}
