@@ -263,6 +263,9 @@ func TestRecover_stockRuns(t *testing.T) {
 	job("20261120150000000091", "test.version", "root")
 	job("20261120150000000092", "test.version", "fred")
 	job("20261120150000000093", "test.ping", "root")
+	// Those that ran at the master itself were never published: this list is asked for with one.
+	job("20261120150000000094", "runner.jobs.list_jobs", "root")
+	job("20261120150000000095", "wheel.key.list_all", "root")
 	job("20261120150000000099", "test.ping", "root")
 	fake, local := startFake(t, func(cmd string, load []byte) []byte {
 		fun, _ := wire.Field(load, "fun")

@@ -142,6 +142,9 @@ func chooseStock(jobs *wire.Map, l loss, now time.Time, maxAge time.Duration, al
 	for _, id := range ids {
 		job := jobs.Map(id)
 		fun, _ := job.Get("Function")
+		if name := job.Str("Function"); strings.HasPrefix(name, "runner.") || strings.HasPrefix(name, "wheel.") {
+			continue // ran at the master, our own questions, too: never published
+		}
 		if job == nil || fun == findJob || fun == "test.ping" {
 			s.skipped++
 			continue
