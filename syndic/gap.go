@@ -40,7 +40,9 @@ type arrival struct {
 // saltern master says up to where every publication is known, so that serials that never existed are not missed.
 type sequencer struct {
 	marks  [2]position // the last one delivered under the newest two epochs, newest first
+	newest string      // job id delivered
 	owed   *position   // ask from here: what follows was not found yet
+	open   gap         // what is missing there by the serials, lost when nobody can be asked
 	served served
 	asking bool
 	until  time.Time // until then arrivals are held, when asking
@@ -52,9 +54,28 @@ type sequencer struct {
 type findings struct {
 	deliver []arrival
 	ask     bool
-	lost    uint64   // publications that are missing for good
-	before  position // the place of the first arrival behind them
-	stale   int      // arrivals that were here before
+	lost    gap // publications that are missing for good
+	stale   int // arrivals that were here before
+}
+
+// gap is publications that are missing between two others.
+type gap struct {
+	count  uint64
+	after  string   // newest job id before it, "" when unknown
+	before string   // job id behind it
+	pos    position // of that
+}
+
+// add makes the gap reach to an arrival before which n are missing; newest is the newest job id before that.
+func (g *gap) add(n uint64, newest string, a arrival) {
+	if n == 0 {
+		return
+	}
+	if g.count == 0 {
+		g.after = newest
+	}
+	g.count += n
+	g.before, g.pos = a.pub.jid, a.pos
 }
 
 // cursor is the place from which the upstream is to be asked.
@@ -112,7 +133,7 @@ func (s *sequencer) arrive(a arrival) (f findings) {
 func (s *sequencer) take(a arrival, f *findings) {
 	switch m := s.mark(a.pos.Epoch); {
 	case a.pos.Serial == 0:
-		f.deliver = append(f.deliver, a)
+		s.deliver(a, f)
 		return
 	case m != nil && a.pos.Serial <= m.Serial:
 		f.stale++
@@ -136,11 +157,19 @@ func (s *sequencer) take(a arrival, f *findings) {
 			return
 		}
 		s.owe()
-	} else if !first && n > 0 {
-		f.lost += n
-		f.before = a.pos
+		s.open.add(n, s.newest, a)
+	} else if !first {
+		f.lost.add(n, s.newest, a)
 	}
-	s.pass(a.pos)
+	s.deliver(a, f)
+}
+
+// deliver lets an arrival go.
+func (s *sequencer) deliver(a arrival, f *findings) {
+	if a.pos.Serial > 0 {
+		s.pass(a.pos)
+	}
+	s.newest = max(s.newest, a.pub.jid)
 	f.deliver = append(f.deliver, a)
 }
 
@@ -152,10 +181,17 @@ func (s *sequencer) owe() {
 	}
 }
 
-// oweBefore makes the next question begin before an arrival that could not be delivered.
-func (s *sequencer) oweBefore(p position) {
-	if s.owed == nil && p.Serial > 0 {
-		s.owed = &position{Epoch: p.Epoch, Serial: p.Serial - 1}
+// undelivered takes back arrivals that found no room: the next question begins before them. Who cannot be asked has
+// lost them.
+func (s *sequencer) undelivered(rest []arrival) {
+	for _, a := range rest {
+		if a.pos.Serial == 0 {
+			continue
+		}
+		if s.owed == nil {
+			s.owed = &position{Epoch: a.pos.Epoch, Serial: a.pos.Serial - 1}
+		}
+		s.open.add(1, "", a)
 	}
 }
 
@@ -171,8 +207,11 @@ func (s *sequencer) release(f *findings) {
 			f.stale++
 			continue
 		}
-		s.pass(a.pos)
-		f.deliver = append(f.deliver, a)
+		if first := s.marks[0].Epoch == ""; !first {
+			n, _ := s.missing(a.pos)
+			s.open.add(n, s.newest, a)
+		}
+		s.deliver(a, f)
 	}
 }
 
@@ -191,9 +230,11 @@ func (s *sequencer) failed() (f findings) {
 	return f
 }
 
-// refused takes that the upstream does not serve the question: it is a stock one. What is missing is lost.
+// refused takes that the upstream does not serve the question: it is a stock one. What is missing is lost, also before
+// what was delivered while nobody knew.
 func (s *sequencer) refused() (f findings) {
-	s.served, s.owed = servedNo, nil
+	f.lost = s.open
+	s.served, s.owed, s.open = servedNo, nil, gap{}
 	held := s.held
 	s.held, s.asking = nil, false
 	for _, a := range held {
@@ -216,8 +257,7 @@ func (s *sequencer) answered(a answer) (f findings) {
 	for _, p := range a.pubs {
 		p.journal = true
 		if m := s.mark(p.pos.Epoch); m == nil || p.pos.Serial > m.Serial || s.owed != nil {
-			f.deliver = append(f.deliver, p)
-			s.pass(p.pos)
+			s.deliver(p, &f)
 		}
 		if s.owed != nil {
 			at := p.pos
@@ -229,7 +269,7 @@ func (s *sequencer) answered(a answer) (f findings) {
 		f.ask = true
 		return f
 	}
-	s.owed = nil
+	s.owed, s.open = nil, gap{}
 	if a.next > 0 {
 		s.pass(position{Epoch: a.epoch, Serial: a.next - 1})
 	}

@@ -55,7 +55,7 @@ func TestSequencer_gapIsFilledInOrder(t *testing.T) {
 		t.Fatalf("%+v", f)
 	}
 	f = s.answered(answer{epoch: "a", next: 8, pubs: []arrival{at("a", 4), at("a", 6), at("a", 7)}}) // 5 never existed
-	if got := serials(f.deliver); !slices.Equal(got, []uint64{4, 6, 7, 8}) || f.lost != 0 || f.ask || f.stale != 1 {
+	if got := serials(f.deliver); !slices.Equal(got, []uint64{4, 6, 7, 8}) || f.lost.count != 0 || f.ask || f.stale != 1 {
 		t.Fatalf("%v, %+v", got, f)
 	}
 	if !f.deliver[0].journal || f.deliver[3].journal {
@@ -128,19 +128,63 @@ func TestSequencer_stockCountsExactly(t *testing.T) {
 	s := sequencer{marks: [2]position{{"a", 3}}}
 	s.arrive(at("a", 7))
 	f := s.refused()
-	if f.lost != 3 || f.before.Serial != 7 || len(f.deliver) != 1 {
+	if f.lost.count != 3 || f.lost.pos.Serial != 7 || len(f.deliver) != 1 {
 		t.Fatalf("%+v", f)
 	}
 	for _, tt := range []struct {
 		a    arrival
 		lost uint64
 	}{{at("a", 8), 0}, {at("a", 10), 1}, {at("b", 3), 2}, {at("b", 4), 0}, {at("c", 1), 0}} {
-		if f = s.arrive(tt.a); f.lost != tt.lost || f.ask || len(f.deliver) != 1 {
+		if f = s.arrive(tt.a); f.lost.count != tt.lost || f.ask || len(f.deliver) != 1 {
 			t.Errorf("%v: %+v", tt.a.pos, f)
 		}
 	}
-	if f = new(sequencer).arrive(at("a", 9)); f.lost != 0 {
+	if f = new(sequencer).arrive(at("a", 9)); f.lost.count != 0 {
 		t.Error("first contact misses nothing")
+	}
+}
+
+// TestSequencer_stockAnswersLate: what was let go while nobody knew that it is a stock master is counted when it says so.
+func TestSequencer_stockAnswersLate(t *testing.T) {
+	named := func(serial uint64, jid string) arrival {
+		return arrival{pos: position{"a", serial}, pub: &publication{jid: jid}}
+	}
+	for _, test := range []struct {
+		name   string
+		let    func(s *sequencer, now time.Time) findings // go
+		before string
+		count  uint64
+	}{
+		{"held for too long", func(s *sequencer, now time.Time) findings { return s.expire(now.Add(holdTime)) }, "4", 2},
+		{"the question got no answer", func(s *sequencer, _ time.Time) findings { return s.failed() }, "4", 2},
+		{"it found no room", func(s *sequencer, _ time.Time) findings {
+			f := s.failed()
+			s.undelivered(f.deliver[1:])
+			return f
+		}, "4", 4},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var s sequencer
+			now := time.Now()
+			s.arrive(named(1, "1"))
+			s.begin(now)
+			for _, a := range []arrival{named(3, "2"), named(4, "3"), named(6, "4")} {
+				s.arrive(a)
+			}
+			if f := test.let(&s, now); len(f.deliver) != 3 || f.lost.count != 0 {
+				t.Fatalf("%+v", f)
+			}
+			if f := s.arrive(named(7, "5")); len(f.deliver) != 1 {
+				t.Fatalf("%+v", f)
+			}
+			want := gap{count: test.count, after: "1", before: test.before, pos: position{"a", 6}}
+			if f := s.refused(); f.lost != want {
+				t.Errorf("lost %+v, want %+v", f.lost, want)
+			}
+			if f := s.refused(); f.lost.count != 0 || s.owed != nil {
+				t.Errorf("counted again: %+v", f)
+			}
+		})
 	}
 }
 
@@ -183,7 +227,7 @@ func TestSequencer_property(t *testing.T) {
 				asked = true
 				s.begin(now)
 			}
-			if f.lost > 0 {
+			if f.lost.count > 0 {
 				t.Fatal("lost at a master that keeps a journal")
 			}
 			wasOwed = wasOwed || s.owed != nil

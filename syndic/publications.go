@@ -96,8 +96,8 @@ func (u *Upstream) arrived(ctx context.Context, frames [][]byte) error {
 // follow does what the sequencer found.
 func (u *Upstream) follow(ctx context.Context, f findings) {
 	u.replayed.Add(int64(f.stale))
-	if f.lost > 0 {
-		u.lose(f)
+	if f.lost.count > 0 {
+		u.lose(f.lost)
 	}
 	for i, a := range f.deliver {
 		a.pub.settle = u.seq.owed == nil
@@ -108,11 +108,10 @@ func (u *Upstream) follow(ctx context.Context, f findings) {
 			}
 		}
 		if !u.queue(ctx, a.pub) {
-			u.seq.oweBefore(f.deliver[i].pos)
+			u.seq.undelivered(f.deliver[i:])
 			return
 		}
 		u.publications.Add(1)
-		u.newest = max(u.newest, a.pub.jid)
 	}
 	if f.ask {
 		u.ask(ctx)
@@ -156,19 +155,13 @@ func (u *Upstream) wanted(p *publication) bool {
 }
 
 // lose hands on a gap that no journal fills.
-func (u *Upstream) lose(f findings) {
-	u.missed.Add(int64(f.lost))
-	l := loss{count: f.lost, epoch: f.before.Epoch, serial: f.before.Serial, after: u.newest, seen: u.now()}
-	for _, a := range f.deliver {
-		if a.pos == f.before {
-			l.before = a.pub.jid
-		}
-	}
+func (u *Upstream) lose(g gap) {
+	u.missed.Add(int64(g.count))
 	select {
-	case u.losses <- l:
+	case u.losses <- loss{gap: g, seen: u.now()}:
 	default: // too many gaps at once: told without asking
-		u.unrecovered.Add(int64(f.lost))
-		u.relay.missed(u, missedReport{Count: f.lost, Serial: f.before.Serial, Reason: "the master of masters keeps no journal"})
+		u.unrecovered.Add(int64(g.count))
+		u.relay.missed(u, missedReport{Count: g.count, Serial: g.pos.Serial, Reason: "the master of masters keeps no journal"})
 	}
 }
 

@@ -37,7 +37,7 @@ func TestStockLooks(t *testing.T) {
 			s.run(ctx)
 		}()
 		gap := func() {
-			s.losses <- loss{count: 1, after: "20261120150000000001", before: "20261120150000000099", seen: time.Now()}
+			s.losses <- loss{gap: gap{count: 1, after: "20261120150000000001", before: "20261120150000000099"}, seen: time.Now()}
 		}
 		time.Sleep(time.Second)
 		gap()
@@ -72,9 +72,9 @@ func TestStockLooks_linkEnds(t *testing.T) {
 			defer close(done)
 			s.run(ctx)
 		}()
-		s.losses <- loss{before: "20261120150000000099"} // nothing before it is known
+		s.losses <- loss{gap: gap{before: "20261120150000000099"}} // nothing before it is known
 		for range 2 {
-			s.losses <- loss{after: "20261120150000000001", before: "20261120150000000099", seen: time.Now()}
+			s.losses <- loss{gap: gap{after: "20261120150000000001", before: "20261120150000000099"}, seen: time.Now()}
 			time.Sleep(time.Second)
 		}
 		cancel()

@@ -23,12 +23,8 @@ const (
 
 // loss is a gap in the publications of a stock master.
 type loss struct {
-	count  uint64
-	epoch  string
-	serial uint64 // of the publication behind it
-	after  string // newest job id before it, "" when unknown
-	before string // job id behind it
-	seen   time.Time
+	gap
+	seen time.Time
 }
 
 // lookForLosses asks a stock master for the jobs of a gap, as far as its peer_run lets us, runs what may run and
@@ -63,11 +59,11 @@ func (u *Upstream) settleLoss(ctx context.Context, l loss, found stockJobs, reas
 		}
 	}
 	for _, r := range found.report {
-		r.Serial = l.serial
+		r.Serial = l.pos.Serial
 		u.relay.missed(u, r)
 	}
 	if told := ran + found.skipped + uint64(len(found.report)); told < l.count {
-		u.relay.missed(u, missedReport{Count: l.count - told, Serial: l.serial, Reason: reason})
+		u.relay.missed(u, missedReport{Count: l.count - told, Serial: l.pos.Serial, Reason: reason})
 	}
 	u.unrecovered.Add(int64(max(l.count, ran) - ran))
 }
@@ -92,11 +88,11 @@ func (u *Upstream) doneAlready(ctx context.Context, jobID string) bool {
 
 // runner has a stock master run one of its runner functions.
 func (u *Upstream) runner(ctx context.Context, fun string, args ...any) (*wire.Map, error) {
-	u.askMu.Lock()
-	defer u.askMu.Unlock()
+	u.listMu.Lock()
+	defer u.listMu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, stockTimeout)
 	defer cancel()
-	value, err := u.requestOver(ctx, u.asker, func(p wire.Proof) ([]byte, error) {
+	value, err := u.requestOver(ctx, u.lister, func(p wire.Proof) ([]byte, error) {
 		m := wire.NewMap("cmd", wire.CmdMinionRunner, "fun", fun, "arg", append([]any{}, args...), "tok", p.Tok, "tmo", 5, "id", u.ident.id,
 			"no_parse", []any{}, "nonce", p.Nonce)
 		if p.TS != 0 {

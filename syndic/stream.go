@@ -263,7 +263,7 @@ func (s *stream) fill(ctx context.Context, l *loss) bool {
 		s.mu.Lock()
 		moved, there := s.moved, false
 		for _, p := range s.reached {
-			there = there || p.Epoch == l.epoch && p.Serial >= l.serial
+			there = there || p.Epoch == l.pos.Epoch && p.Serial >= l.pos.Serial
 		}
 		s.mu.Unlock()
 		waited := time.Since(began)
@@ -280,7 +280,7 @@ func (s *stream) fill(ctx context.Context, l *loss) bool {
 	s.mu.Lock()
 	brought := uint64(0)
 	for p := range s.places.set {
-		if p.Epoch == l.epoch && p.Serial < l.serial && p.Serial+l.count >= l.serial {
+		if p.Epoch == l.pos.Epoch && p.Serial < l.pos.Serial && p.Serial+l.count >= l.pos.Serial {
 			brought++
 		}
 	}

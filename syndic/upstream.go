@@ -56,6 +56,8 @@ type Upstream struct {
 	auth, send *transport.RequestClient
 	asker      *transport.RequestClient // for questions
 	askMu      sync.Mutex
+	lister     *transport.RequestClient // for questions that take a stock master seconds: others do not wait for them
+	listMu     sync.Mutex
 
 	box   *box
 	inbox chan publication // opened, in order, waiting for the local master
@@ -73,7 +75,6 @@ type Upstream struct {
 	look      chan struct{} // one token: ask for what is missing
 	questions chan position
 	answers   chan reply
-	newest    string    // newest job id of the subscription, owned by its goroutine
 	losses    chan loss // gaps that no journal fills
 
 	stream *stream       // nil without a relay
@@ -220,7 +221,7 @@ func (u *Upstream) connect() error {
 		}
 		u.zctx = zctx
 	}
-	for _, client := range []**transport.RequestClient{&u.auth, &u.send, &u.asker} {
+	for _, client := range []**transport.RequestClient{&u.auth, &u.send, &u.asker, &u.lister} {
 		if *client != nil {
 			continue
 		}
@@ -237,7 +238,7 @@ func (u *Upstream) connect() error {
 
 // close releases what connect made.
 func (u *Upstream) close() {
-	for _, c := range []*transport.RequestClient{u.auth, u.send, u.asker} {
+	for _, c := range []*transport.RequestClient{u.auth, u.send, u.asker, u.lister} {
 		if c != nil {
 			u.closeClient(c)
 		}
