@@ -116,8 +116,10 @@ func (u *Upstream) digest(r reply) findings {
 		if !errors.Is(err, wire.ErrNotServed) {
 			u.log.Debug("No journal there", "err", errors.Join(r.err, err))
 		}
+		u.dedups.Store(false)
 		return u.seq.refused()
 	}
+	u.dedups.Store(true)
 	a := answer{epoch: got.Epoch, next: got.Next, more: got.More}
 	for _, one := range got.Pubs {
 		at := position{one.Epoch, one.Serial}

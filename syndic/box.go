@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/saltern-io/saltern/internal/outbox"
+	"github.com/saltern-io/saltern/internal/wire"
 )
 
 // box is the sender's view of one upstream's queue in the outbox. What take handed out stays, and is handed out again
@@ -25,8 +26,9 @@ type box struct {
 
 	// Of the sender alone.
 	flight []flying
-	picked int // how many of the flight, first of their kind, the last take gave out
+	picked int // how many of the flight, first of their kind, the last take dealt with
 	events bool
+	doubt  int // so many returns, first of the queue, may have arrived: see unsure
 
 	mu       sync.Mutex
 	inFlight int
@@ -34,13 +36,17 @@ type box struct {
 
 // flying is an item that take handed out.
 type flying struct {
-	taken outbox.Taken
-	item  Item
+	taken   outbox.Taken
+	item    Item
+	arrived bool // the upstream has it: it is not handed out again, and goes with those before it
 }
 
 func newBox(q *outbox.Queue) *box {
 	b := &box{q: q, wake: make(chan struct{}, 1)}
 	b.more.Store(true) // of the life before
+	if st, err := q.Stats(); err != nil || st.Kinds[kindReturn].Items > 0 {
+		b.doubt = doubtAtStart
+	}
 	b.nudge()
 	return b
 }
@@ -119,7 +125,7 @@ func (b *box) fill() error {
 			}
 			continue
 		}
-		b.flight = append(b.flight, flying{t, item})
+		b.flight = append(b.flight, flying{taken: t, item: item})
 	}
 	b.setFlight()
 	return bad
@@ -133,22 +139,28 @@ func (b *box) setFlight() {
 
 // pick chooses the batch: the kind of the first item; returns only up to the next announcement.
 func (b *box) pick(limit int) []*Item {
+	b.picked = 0
 	if len(b.flight) == 0 {
-		b.picked = 0
 		return nil
 	}
 	b.events = b.flight[0].item.Return == nil
 	list := make([]*Item, 0, min(limit, len(b.flight)))
 	for i := range b.flight {
-		item := &b.flight[i].item
-		if len(list) >= limit || !b.events && item.Return == nil && item.Urgent {
+		f := &b.flight[i]
+		if !b.events && f.item.Return == nil && f.item.Urgent {
 			break
 		}
-		if (item.Return == nil) == b.events {
-			list = append(list, item)
+		if (f.item.Return == nil) != b.events {
+			continue
 		}
+		if !f.arrived {
+			if len(list) >= limit {
+				break
+			}
+			list = append(list, &f.item)
+		}
+		b.picked++
 	}
-	b.picked = len(list)
 	return list
 }
 
@@ -171,15 +183,79 @@ func (b *box) remove(with func([]outbox.Taken) error) error {
 	clear(b.flight[len(rest):])
 	b.flight, b.picked = rest, 0
 	b.setFlight()
-	return with(taken)
+	err := with(taken)
+	switch {
+	case b.events:
+	case err != nil: // they will be read again
+		b.doubt = max(b.doubt, len(taken))
+	default:
+		b.doubt = max(0, b.doubt-len(taken))
+	}
+	return err
 }
 
 // forget lets the flight go without removing anything: the next take reads it again.
 func (b *box) forget() {
+	returns := 0
+	for i := range b.flight {
+		if f := &b.flight[i]; f.item.Return != nil {
+			if returns++; f.arrived {
+				b.doubt = max(b.doubt, returns) // what is known of it goes with the flight
+			}
+		}
+	}
 	clear(b.flight)
 	b.flight, b.picked = b.flight[:0], 0
 	b.more.Store(true)
 	b.setFlight()
+}
+
+// unanswered notes that nobody knows whether what take gave out has arrived.
+func (b *box) unanswered() {
+	if !b.events {
+		b.doubt = max(b.doubt, b.picked)
+	}
+}
+
+// unsure returns the returns that may have arrived.
+func (b *box) unsure() ([]*wire.SyndicReturn, error) {
+	if b.doubt > 0 && len(b.flight) == 0 {
+		if err := b.fill(); err != nil {
+			return nil, err
+		}
+	}
+	var list []*wire.SyndicReturn
+	left := b.doubt
+	for i := range b.flight {
+		f := &b.flight[i]
+		if left == 0 {
+			break
+		}
+		if f.item.Return == nil {
+			continue
+		}
+		if left--; !f.arrived {
+			list = append(list, f.item.Return)
+		}
+	}
+	return list, nil
+}
+
+// settle ends the doubt: of the returns in question those have arrived whose key is given. They are not handed out any
+// more, and leave the queue in their turn.
+func (b *box) settle(arrived map[string]bool) {
+	left := b.doubt
+	for i := range b.flight {
+		f := &b.flight[i]
+		if left == 0 {
+			break
+		}
+		if r := f.item.Return; r != nil {
+			left--
+			f.arrived = f.arrived || arrived[returnKey(r.JID, r.Minions[0].ID)]
+		}
+	}
+	b.doubt = 0
 }
 
 // idle reports whether nothing is known to wait.

@@ -9,6 +9,10 @@ const (
 	// paceTarget is how long a batch may keep an upstream busy. What is under way when a link is cut has to be sent
 	// again, and a stock master of masters fires again what had arrived.
 	paceTarget = 300 * time.Millisecond
+	// paceCareful is the same for paceCarefulFor batches after one that was not acknowledged: links that break do so
+	// again.
+	paceCareful    = 60 * time.Millisecond
+	paceCarefulFor = 64
 	// paceMemory is the weight of what was known against a new batch.
 	paceMemory = 0.75
 	// paceProbe: every eighth batch may be twice as large, to learn whether the upstream has become faster.
@@ -22,6 +26,7 @@ type pace struct {
 	limit   int
 	perItem float64 // seconds
 	batches int
+	careful int // so many batches more
 	// Weighted sums over the last batches: weights, items, seconds, and their products.
 	w, x, y, xx, xy float64
 }
@@ -40,9 +45,13 @@ func (p *pace) acknowledged(items int, took time.Duration) {
 	}
 	full := items >= p.limit/2
 	p.batches++
-	allowed := maxBatchItems
-	if p.perItem*maxBatchItems > paceTarget.Seconds() {
-		allowed = max(int(paceTarget.Seconds()/p.perItem), 1)
+	target, allowed := paceTarget.Seconds(), maxBatchItems
+	if p.careful > 0 {
+		p.careful--
+		target = paceCareful.Seconds()
+	}
+	if p.perItem*maxBatchItems > target {
+		allowed = max(int(target/p.perItem), 1)
 	}
 	if p.batches%paceProbe == 0 {
 		allowed *= 2
@@ -57,4 +66,6 @@ func (p *pace) acknowledged(items int, took time.Duration) {
 
 // failed takes in a batch that was not acknowledged: the next is half as large, so that what may have arrived is
 // soon behind, and an item that the upstream refuses stands alone in the end.
-func (p *pace) failed(items int) { p.limit = max(min(items/2, p.limit), 1) }
+func (p *pace) failed(items int) {
+	p.limit, p.careful = max(min(items/2, p.limit), 1), paceCarefulFor
+}

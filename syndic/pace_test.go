@@ -78,3 +78,22 @@ func TestPace_failures(t *testing.T) {
 		t.Errorf("one item raised the limit to %d", p.limit)
 	}
 }
+
+// TestPace_careful: a stock master of masters behind a link that has just broken gets little at once for a while.
+func TestPace_careful(t *testing.T) {
+	const perItem = 4 * time.Millisecond
+	p := newPace()
+	settle(&p, 5*time.Millisecond, perItem)
+	p.failed(p.limit)
+	for i := range paceCarefulFor {
+		n := p.limit
+		p.acknowledged(n, 5*time.Millisecond+time.Duration(n)*perItem)
+		// The first batch after a failure is half of what failed, and every eighth looks for more.
+		if most := int(2 * paceCareful / perItem); i > 0 && n > most {
+			t.Fatalf("batch %d after the failure has %d items, want at most %d", i, n, most)
+		}
+	}
+	if _, last := settle(&p, 5*time.Millisecond, perItem); last < 60 {
+		t.Errorf("%d items at once in the end, want 60 or more", last)
+	}
+}

@@ -26,7 +26,7 @@ const (
 // acknowledged it. While a request is under way the next batch gathers by itself.
 func (u *Upstream) sendBatches(ctx context.Context) error {
 	wait := newBackoff(u.retryMin, u.retryMax)
-	pace, refusals := newPace(), 0
+	pace, refusals, unsure := newPace(), 0, doubt{}
 	u.box.forget() // the life of the link before may have left a batch behind
 	for {
 		if !u.awaitWork(ctx) {
@@ -37,6 +37,14 @@ func (u *Upstream) sendBatches(ctx context.Context) error {
 				return err
 			}
 		}
+		if again, err := u.settleDoubt(ctx, &unsure); isVerdict(err) {
+			return err
+		} else if again {
+			if !u.clock.sleep(ctx, wait.delay(), u.revived) {
+				return nil
+			}
+			continue
+		}
 		b, err := u.box.take(pace.limit)
 		if err != nil {
 			u.limited.Log(ctx, slog.LevelError, "Outbox not readable", "upstream", u.to.Entry, "err", err)
@@ -46,11 +54,17 @@ func (u *Upstream) sendBatches(ctx context.Context) error {
 			continue
 		}
 		if b.items == 0 {
+			if u.box.picked > 0 { // all of it is known to have arrived
+				u.removed(u.box.ack())
+			}
 			continue
 		}
 		begun := time.Now()
 		err = u.request(ctx, func(p wire.Proof) ([]byte, error) { return b.load(u.ident.id, p) })
 		u.forwarded.Add(int64(b.items))
+		if err != nil && !errors.Is(err, transport.ErrNotConnected) {
+			u.box.unanswered()
+		}
 		switch {
 		case err == nil:
 			u.stuck.Store(0)

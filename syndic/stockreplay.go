@@ -105,7 +105,7 @@ func (u *Upstream) runner(ctx context.Context, fun string, args ...any) (*wire.M
 	}
 	m, err := wire.DecodeMap(value, wire.Wire, wire.LoadLimits)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", fun, err)
+		return nil, fmt.Errorf("%s: %w: %w", fun, errUntold, err)
 	}
 	return m, nil
 }

@@ -88,6 +88,7 @@ type Upstream struct {
 	intake  context.Context // ends when no more publications are taken
 	reached bool            // the subscription of this life worked; owned by link, then by run
 	starts  atomic.Bool     // start events are due
+	dedups  atomic.Bool     // it passes over returns that it has: a saltern master
 	revived chan struct{}   // one token: the connection came back, do not wait longer
 
 	retryMin, retryMax time.Duration // between two tries of a batch
