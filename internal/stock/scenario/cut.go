@@ -43,7 +43,7 @@ func (f *fan) linkSteps() []Step {
 		{Name: "silent 10 s", Run: func(ctx context.Context, b *Bench) error { return f.cutAround(ctx, b, stock.Silent) }},
 		{Name: "flapping", Run: f.flapping},
 		{Name: "200 ms delay, 5 % loss", Run: f.delayed},
-		{Name: "publications after a cut", Run: f.afterCut, Limit: 30 * time.Minute},
+		{Name: "publications after a cut", Run: f.afterCut, Limit: f.sized(10*time.Minute, 75*time.Minute)},
 	}
 	if f.stockSyndic() {
 		steps[len(steps)-1].Skip = "a stock syndic loses them and says nothing"

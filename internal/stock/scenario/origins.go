@@ -26,15 +26,13 @@ func (f *fan) jobsStep() Step {
 	return Step{Name: "jobs from each", Run: f.jobsFromEach, Limit: 30 * time.Minute}
 }
 
-// jobs is how many a master of masters publishes. In the long form saltern has the 1,000 that are promised; every
-// job costs a stock master some 50 ms.
+// jobs is how many a master of masters publishes: the 1,000 that are promised in the long form. A job costs a stock
+// master some 50 ms.
 func (f *fan) jobs(top *host) int {
-	switch ours := top.masterSoftware.Label() == "saltern"; {
-	case f.column.Long && ours:
-		return 1000
+	switch {
 	case f.column.Long:
-		return 200
-	case ours:
+		return 1000
+	case top.masterSoftware.Label() == "saltern":
 		return 100
 	}
 	return 30
