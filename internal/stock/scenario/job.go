@@ -50,11 +50,14 @@ const again = time.Second
 // untilComplete publishes test.ping every second until one of the jobs has been returned by all the ids, and tells
 // when that was seen. alive ends it when a daemon is gone.
 func (h *host) untilComplete(ctx context.Context, alive func() error, target string, ids []string) (time.Time, error) {
-	var (
-		jobs []job
-		last time.Time
-	)
-	err := stock.Poll(ctx, "a complete job at "+h.name, settleTimeout, func() error {
+	_, done, err := h.publishUntil(ctx, alive, target, ids)
+	return done, err
+}
+
+// publishUntil is untilComplete, and tells the jobs.
+func (h *host) publishUntil(ctx context.Context, alive func() error, target string, ids []string) (jobs []job, done time.Time, err error) {
+	var last time.Time
+	err = stock.Poll(ctx, "a complete job at "+h.name, settleTimeout, func() error {
 		if err := alive(); err != nil {
 			return err
 		}
@@ -76,5 +79,5 @@ func (h *host) untilComplete(ctx context.Context, alive func() error, target str
 		}
 		return fmt.Errorf("%d jobs: %w", len(jobs), errIncomplete)
 	})
-	return time.Now(), err
+	return jobs, time.Now(), err
 }

@@ -2,13 +2,24 @@ package scenario
 
 import (
 	"context"
+	"errors"
 
 	"github.com/saltern-io/saltern/internal/stock"
 )
 
 // restarts are the steps in which something is stopped and must work again without a hand.
 func (s *single) restarts(software stock.Software) []Step {
-	again := func(ctx context.Context) error { return s.worksAgain(ctx, software) }
+	again := func(ctx context.Context, b *Bench) error {
+		err := s.worksAgain(ctx, software)
+		if errors.Is(err, stock.ErrTimeout) && s.master.Label() == "stock" {
+			// A 3006.10 minion whose request was lost with its master never gets one through again. Nothing but stock is
+			// here.
+			b.measured("stock minion stuck")
+			b.note("stock alone: %v", err)
+			return nil
+		}
+		return err
+	}
 	return []Step{
 		{Name: "minion restarted", Run: func(ctx context.Context, b *Bench) error {
 			if err := s.join(ctx, b); err != nil {
@@ -24,7 +35,7 @@ func (s *single) restarts(software stock.Software) []Step {
 			if _, err := s.host.waitEvent(ctx, position, "salt/minion/m1/start"); err != nil {
 				return err
 			}
-			return again(ctx)
+			return again(ctx, b)
 		}},
 		{Name: "master restarted", Run: func(ctx context.Context, b *Bench) error {
 			if err := s.join(ctx, b); err != nil {
@@ -36,7 +47,7 @@ func (s *single) restarts(software stock.Software) []Step {
 			if err := s.host.startMaster(ctx); err != nil {
 				return err
 			}
-			return again(ctx)
+			return again(ctx, b)
 		}},
 		{Name: "master killed", Run: func(ctx context.Context, b *Bench) error {
 			if err := s.join(ctx, b); err != nil {
@@ -48,7 +59,7 @@ func (s *single) restarts(software stock.Software) []Step {
 			if err := s.host.startMaster(ctx); err != nil {
 				return err
 			}
-			return again(ctx)
+			return again(ctx, b)
 		}},
 	}
 }

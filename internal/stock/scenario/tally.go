@@ -12,6 +12,7 @@ type tally struct {
 	bus     *stock.Bus
 	next    int
 	returns map[string]map[string]int // by job id and minion id
+	jobs    map[string]bool           // announced there: salt/job/<jid>/new
 	missed  []stock.Event             // saltern/relay/missed
 }
 
@@ -20,7 +21,7 @@ const missedTag = "saltern/relay/missed"
 // read takes in what the bus has seen since the last time.
 func (t *tally) read(bus *stock.Bus) {
 	if t.returns == nil {
-		t.returns = make(map[string]map[string]int)
+		t.returns, t.jobs = make(map[string]map[string]int), make(map[string]bool)
 	}
 	if bus != t.bus {
 		t.bus, t.next = bus, 0
@@ -38,6 +39,9 @@ func (t *tally) read(bus *stock.Bus) {
 		}
 		jid, id, ok := strings.Cut(rest, "/ret/")
 		if !ok {
+			if jid, ok = strings.CutSuffix(rest, "/new"); ok {
+				t.jobs[jid] = true
+			}
 			continue
 		}
 		if t.returns[jid] == nil {

@@ -72,6 +72,9 @@ func TestTally(t *testing.T) {
 	tl.read(busOf(t, events, "salt/job/1/new", "salt/job/1/ret/a/b", "salt/job/1/ret/a/b", missedTag, "salt/auth"))
 	// The master was restarted: another bus, the same counts.
 	tl.read(busOf(t, events, "salt/job/1/ret/a/b", missedTag, "syndic/x/other"))
+	if !tl.jobs["1"] || len(tl.jobs) != 1 {
+		t.Errorf("jobs %v, want 1", tl.jobs)
+	}
 	if n := tl.extra("1"); n != 2 {
 		t.Errorf("%d extra returns, want 2", n)
 	}

@@ -70,12 +70,70 @@ func (t *tier) back(ctx context.Context, b *Bench, h *host, end func(*Bench, *st
 	if err := h.startMaster(ctx); err != nil {
 		return err
 	}
-	done, err := t.top.untilComplete(ctx, t.alive, "m*", []string{"m1", "m2"})
+	ids := []string{"m1", "m2"}
+	jobs, done, err := t.top.publishUntil(ctx, t.alive, "m*", ids)
 	if err != nil {
-		return err
+		return t.stuck(ctx, b, jobs, ids, err)
 	}
 	b.measured("%s", seconds(done.Sub(h.listening)))
 	return nil
+}
+
+// stuck decides whose fault it is that no job was complete. A stock minion may return nothing any more to its stock
+// master that came back: with 3006.10 a request whose reply was lost keeps the minion's channel for good, also with no
+// other software about. Then what is above has done its part when the lower master got the last jobs, and the top has
+// every return that the lower master has.
+func (t *tier) stuck(ctx context.Context, b *Bench, jobs []job, ids []string, incomplete error) error {
+	if t.master != stock.Software(t.column.Salt) || len(jobs) == 0 {
+		return incomplete
+	}
+	arrived := 0
+	err := stock.Poll(ctx, "the returns of the lower master at the top", eventTimeout, func() error {
+		arrived = 0
+		for _, h := range []*host{t.low, t.top} {
+			if err := h.read(ctx); err != nil {
+				return err
+			}
+		}
+		for _, j := range jobs {
+			for id := range t.low.tally.returns[j.jid] {
+				if t.top.tally.returns[j.jid][id] == 0 {
+					return fmt.Errorf("job %s: %w from %s", j.jid, errIncomplete, id)
+				}
+				arrived++
+			}
+		}
+		if last := jobs[len(jobs)-1].jid; !t.low.tally.jobs[last] {
+			return fmt.Errorf("the lower master did not get job %s", last)
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("%w; %w", incomplete, err)
+	}
+	silent := silentIn(&t.low.tally, jobs, ids)
+	if len(silent) == 0 {
+		return incomplete
+	}
+	b.measured("stock minion stuck")
+	b.note("%s returned none of %d jobs to its stock master in %s; the other %d returns are at the top", short(silent), len(jobs),
+		settleTimeout, arrived)
+	return nil
+}
+
+// silentIn are those of the ids that returned none of the jobs.
+func silentIn(t *tally, jobs []job, ids []string) []string {
+	var silent []string
+	for _, id := range ids {
+		n := 0
+		for _, j := range jobs {
+			n += t.returns[j.jid][id]
+		}
+		if n == 0 {
+			silent = append(silent, id)
+		}
+	}
+	return silent
 }
 
 func (t *tier) alive() error {
