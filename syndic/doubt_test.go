@@ -166,15 +166,14 @@ func TestTier_doubt(t *testing.T) {
 				}
 				return nil
 			})
-			s := run(t, testConfig(t, startLocal(t), fake.up()), func(s *Syndic) {
-				s.upstreams[0].retryMin, s.upstreams[0].retryMax = time.Millisecond, 10*time.Millisecond
-			})
-			s.await(t, 0, LinkServing)
 			var items []Routed
 			for _, id := range minions {
 				items = append(items, Routed{Item: returnItem(jid, id, nil), To: 1})
 			}
-			putAll(t, s.intake, items)
+			s := run(t, testConfig(t, startLocal(t), fake.up()), func(s *Syndic) {
+				s.upstreams[0].retryMin, s.upstreams[0].retryMax = time.Millisecond, 10*time.Millisecond
+				putAll(t, s.intake, items) // before the link is there: in one batch
+			})
 			eventually(t, "all returns are acknowledged", func() bool {
 				u := s.Stats().Upstreams[0]
 				return u.Waiting == 0 && u.Acknowledged >= int64(len(minions))
