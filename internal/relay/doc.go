@@ -4,7 +4,7 @@
 //	master of masters                Redis or Valkey                    beside a syndic
 //	  PUB 4505 ──► Tap ─ outbox ──XADD──► stream ──XREAD──► Follower ──► Sink: an Outlet's PUB port
 //	     │               on disk          + :id             position, copies seen, age, gaps; on its own disk
-//	     └────────────── direct link (mode both) ─────────────► race: the first copy wins, order is kept
+//	     └────────────── direct link (mode both) ─────────────► race: the first copy wins; order: none goes out behind a later one
 //	  ROUTER 4506 ◄──────────────────────────────────────────── requests, passed on unopened
 //
 // Frames stay as the master sealed and signed them; nothing of what is stored is ever evaluated, and every field that

@@ -25,6 +25,8 @@ type Entry struct {
 	// What the tap missed, instead of Frame: serials from and to with an Epoch; without one the Unix milliseconds between
 	// which it did not hear the master, so that nobody knows how many, if any.
 	GapFrom, GapTo uint64
+
+	placed uint64 // a follower found it to be later than all that went out, of which the number was one less
 }
 
 // Limits of the fields.

@@ -99,22 +99,6 @@ func (f *Follower) Stats() FollowerStats {
 	return s
 }
 
-// Claim notes that a copy was delivered; it is dropped when it comes again.
-func (f *Follower) Claim(frame []byte) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	var unit outbox.Unit
-	f.mem.note(&unit, frameKey(frame))
-	f.mem.commit(unit)
-}
-
-// Seen reports whether a copy was here.
-func (f *Follower) Seen(frame []byte) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.mem.seen(frameKey(frame))
-}
-
 // Bounds of one read.
 const (
 	readEntries = 500
@@ -247,23 +231,31 @@ func (f *Follower) sameLife(ctx context.Context) error {
 	return nil
 }
 
-// process deals with one entry; later ones of the same batch tell what has overtaken it. An error leaves the position.
+// process deals with one entry; later ones of the same batch help to tell its place. An error leaves the position.
 func (f *Follower) process(ctx context.Context, e *Entry, later []Entry) error {
 	f.mu.Lock()
 	missing := f.mem.count(e)
-	known := len(e.Frame) > 0 && (f.mem.seen(frameKey(e.Frame)) || f.mem.seen(e.serialKey()))
+	number, known := uint64(0), false
+	if e.GapTo > 0 {
+		f.mem.at.Order.breaks(e.Tap)
+	} else if number, known = f.mem.seen(frameKey(e.Frame)); !known {
+		number, known = f.mem.seen(e.serialKey())
+	}
+	f.mem.at.Order.way(e.Tap).heard = f.now()
 	f.mu.Unlock()
 	if missing > 0 {
 		f.report(gapOf(e, missing, f.trimmed))
 	}
 	f.trimmed = false
+	dealt := known
 	switch {
 	case e.GapTo > 0:
 		f.report(deafness(e))
 	case known:
 		f.repeated.Add(1)
 	default:
-		if err := f.deliver(ctx, e, later); err != nil {
+		var err error
+		if dealt, err = f.deliver(ctx, e, later); err != nil {
 			return err
 		}
 	}
@@ -271,47 +263,72 @@ func (f *Follower) process(ctx context.Context, e *Entry, later []Entry) error {
 	defer f.mu.Unlock()
 	f.mem.at.Last = e.ID
 	var unit outbox.Unit
-	if len(e.Frame) > 0 && !known {
-		f.mem.note(&unit, frameKey(e.Frame), e.serialKey())
+	if len(e.Frame) > 0 && dealt {
+		if n, ok := f.mem.seen(frameKey(e.Frame)); ok {
+			number = n
+		}
+		f.mem.note(&unit, number, frameKey(e.Frame), e.serialKey())
+		f.mem.at.Order.shows(e.Tap, number, e.Time)
 	}
 	f.mem.commit(unit)
 	return nil
 }
 
-// deliver offers an entry until it is taken, or too old; then it is reported.
-func (f *Follower) deliver(ctx context.Context, e *Entry, later []Entry) error {
-	if f.cfg.Ordered {
-		for i := range later {
-			if later[i].MoM == e.MoM && later[i].Epoch != e.Epoch && e.Epoch != "" && later[i].Epoch != "" {
-				f.report(e.missed(ReasonEpoch, "sealed with a key that the master has replaced"))
-				return nil
-			}
-		}
-		if f.overtaken(e, later) {
-			f.report(e.missed(ReasonLate, "later publications came over the direct link before it"))
-			return nil
-		}
+// deliver offers an entry until it is taken, or too old; then it is reported. dealt is false when a copy behind it is the
+// one to look at.
+func (f *Follower) deliver(ctx context.Context, e *Entry, later []Entry) (dealt bool, err error) {
+	if f.cfg.Ordered && f.outdated(e, later) {
+		f.report(e.missed(ReasonEpoch, "sealed with a key that the master has replaced"))
+		return true, nil
 	}
 	for pause := retryMin; ; pause = min(2*pause, retryMax) {
 		left := f.cfg.MaxAge - f.now().Sub(e.Time)
 		if left <= 0 {
 			f.tooOld(e)
-			return nil
+			return true, nil
 		}
 		err := f.offer(ctx, e, left)
+		if errors.Is(err, errUnsure) {
+			pause = retryMin
+			switch f.place(ctx, e, later) {
+			case placeCopy:
+				return false, nil
+			case placeLost:
+				err = errLate
+			case placeLater, placeKnown:
+			}
+		}
 		switch {
 		case ctx.Err() != nil:
-			return ctx.Err()
+			return false, ctx.Err()
 		case err == nil:
 			f.delivered.Add(1)
 			f.delay.Store(int64(f.now().Sub(e.Time)))
-			return nil
+			return true, nil
+		case errors.Is(err, errCopy):
+			f.repeated.Add(1)
+			return true, nil
+		case errors.Is(err, errLate):
+			f.report(e.missed(ReasonLate, "later publications went out before it"))
+			return true, nil
 		case errors.Is(err, ErrRefused):
 			f.report(e.missed(ReasonRefused, err.Error()))
-			return nil
+			return true, nil
+		case errors.Is(err, errUnsure):
+			continue
 		}
 		sleep(ctx, min(pause, left))
 	}
+}
+
+// outdated reports whether the master has another key by now: a syndic that has it too can no longer open the entry.
+func (f *Follower) outdated(e *Entry, later []Entry) bool {
+	for i := range later {
+		if later[i].MoM == e.MoM && later[i].Epoch != e.Epoch && e.Epoch != "" && later[i].Epoch != "" {
+			return true
+		}
+	}
+	return false
 }
 
 // tooOld reports an entry, unless another way has brought it.
@@ -334,19 +351,6 @@ func (f *Follower) offer(ctx context.Context, e *Entry, left time.Duration) erro
 		return err
 	}
 	return f.cfg.Sink.Deliver(wait, e)
-}
-
-// overtaken reports whether a later publication has been delivered already. Order is that of one tap: another one's copies of
-// earlier publications may stand behind this entry.
-func (f *Follower) overtaken(e *Entry, later []Entry) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for i := range later {
-		if later[i].Tap == e.Tap && len(later[i].Frame) > 0 && f.mem.seen(frameKey(later[i].Frame)) {
-			return true
-		}
-	}
-	return false
 }
 
 // report hands a report on. It is called with and without the lock held: sinks do not call back.

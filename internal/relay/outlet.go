@@ -58,6 +58,7 @@ type Outlet struct {
 
 	mu     sync.Mutex // guards race and the order of what goes out
 	race   race
+	joined time.Time // when the direct link was made
 	direct atomic.Int64
 	link   linkMark
 }
@@ -142,72 +143,7 @@ func (o *Outlet) close() {
 			o.log.Warn("Port of the outlet did not close", "err", err)
 		}
 	}
-}
-
-// follow takes the direct link, until it ends.
-func (o *Outlet) follow(sub *transport.Subscriber) {
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	links := sub.Links()
-	for {
-		select {
-		case e, ok := <-links:
-			if !ok {
-				links = nil
-				continue
-			}
-			o.linkChanged(e)
-		case m, ok := <-sub.Messages():
-			if !ok {
-				return
-			}
-			o.mu.Lock()
-			if frame := m.Frames[len(m.Frames)-1]; !o.race.synced && o.follower.Seen(frame) {
-				o.send(o.race.release()) // the stream was here before: nothing before it is missing
-			} else {
-				o.send(o.race.direct(m.Frames, time.Now()))
-			}
-			o.mu.Unlock()
-		case now := <-tick.C:
-			o.mu.Lock()
-			o.send(o.race.tick(now, !o.follower.isUp()))
-			o.mu.Unlock()
-		}
-	}
-}
-
-func (o *Outlet) linkChanged(e transport.LinkEvent) {
-	switch e.Kind {
-	case transport.LinkConnected:
-		if o.link.set(true, "") {
-			o.log.Info("Direct link to the master of masters is up")
-		}
-	case transport.LinkDisconnected:
-		o.mu.Lock()
-		o.race.cut()
-		o.mu.Unlock()
-		if o.link.set(false, "disconnected") {
-			o.log.Warn("Direct link to the master of masters is down, the stream goes on")
-		}
-	case transport.LinkHandshakeFailed, transport.LinkRetrying:
-	}
-}
-
-// send lets messages of the direct link out that the stream has not brought. What reaches nobody is left to the stream, which
-// waits for a subscriber.
-func (o *Outlet) send(messages [][][]byte) {
-	for _, m := range messages {
-		frame := m[len(m)-1]
-		if o.follower.Seen(frame) {
-			continue
-		}
-		if err := o.pub.publish(m); err != nil {
-			o.log.Debug("Publication of the direct link left to the stream", "err", err)
-			continue
-		}
-		o.follower.Claim(frame)
-		o.direct.Add(1)
-	}
+	o.follower.settle()
 }
 
 // Ready implements Sink.
@@ -217,14 +153,20 @@ func (o *Outlet) Ready(ctx context.Context) error { return o.pub.ready(ctx) }
 func (o *Outlet) Deliver(_ context.Context, e *Entry) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.follower.Seen(e.Frame) {
-		return nil // the direct link was faster by a moment
+	if _, seen := o.follower.Seen(e.Frame); seen {
+		return errCopy // the direct link was faster by a moment
+	}
+	if err := o.follower.mayGo(e); err != nil {
+		return err
 	}
 	if err := o.pub.publish(e.messages()); err != nil {
 		return err
 	}
-	o.follower.Claim(e.Frame)
-	o.send(o.race.stream(e.Frame))
+	o.follower.claim(e.Tap, e.Frame, e.Time)
+	if before, after, held := o.race.stream(e.Frame); held {
+		o.pass(before, e.Frame)
+		o.send(after)
+	}
 	return nil
 }
 

@@ -195,7 +195,7 @@ func TestRelay_redisAway(t *testing.T) {
 	l.want(t, 0, 2*n)
 	stopOut()
 	s.publish(2*n, 3*n) // while there is no outlet
-	await(t, "written", func() bool { st := tap.Stats(); return st.Written == int64(2*n) && st.Buffer.Items == 0 })
+	await(t, "written", func() bool { st := tap.Stats(); return st.Received == int64(n) && st.Buffer.Items == 0 })
 	out, _ = s.outlet(outDir, config.OutletStream, time.Minute)
 	late := s.listen(out.PublishAddr())
 	late.want(t, 2*n, 3*n)
@@ -334,9 +334,7 @@ func TestRelay_both(t *testing.T) {
 	l.want(t, 0, 40)
 	server.Run()
 	await(t, "the stream is back", func() bool { return out.follower.Stats().Up })
-	out.mu.Lock()
-	out.race.cut() // as when the direct link was cut
-	out.mu.Unlock()
+	cutDirect(out)
 	s.publish(40, 60)
 	l.want(t, 0, 60)
 	if st := out.Stats(); st.Direct == 0 || st.Follower.Missed[ReasonLate] != 0 {
@@ -364,6 +362,27 @@ func TestTap_deaf(t *testing.T) {
 	await(t, "the tap hears again", func() bool { return tap.Stats().LinkUp })
 	await(t, "reported", func() bool { return out.follower.Stats().Missed[ReasonGap] == 1 })
 	await(t, "subscribed", func() bool { return s.pub.Subscribers() > 0 })
+}
+
+// TestTap_restarted: what is published while there is no tap is not in the stream, and the next life of the tap says so.
+func TestTap_restarted(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	s := newStage(t, server.Config())
+	dir := t.TempDir()
+	tap, stop := s.tap(dir)
+	out, _ := s.outlet(t.TempDir(), config.OutletStream, time.Minute)
+	l := s.listen(out.PublishAddr())
+	await(t, "attached", attached(out))
+	s.publish(0, 3)
+	l.want(t, 0, 3)
+	await(t, "written", func() bool { return tap.Stats().Buffer.Items == 0 })
+	stop()
+	s.publish(3, 4)
+	s.tap(dir)
+	await(t, "reported", func() bool { return out.follower.Stats().Missed[ReasonGap] == 1 })
+	s.publish(4, 6)
+	l.wantFrames(t, 0, 1, 2, 4, 5)
 }
 
 func FuzzParseEntry(f *testing.F) {

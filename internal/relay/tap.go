@@ -3,6 +3,7 @@ package relay
 import (
 	"context"
 	"crypto/rand"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -50,7 +51,9 @@ type Tap struct {
 	now   func() time.Time
 
 	received, written, lost atomic.Int64
+	deaf                    atomic.Int64 // since when something was not buffered, Unix milliseconds; 0 = it was
 	link, redis             linkMark
+	stamped                 time.Time // when the last sign of life was put on disk; owned by write
 }
 
 // linkMark is a link's state with its time.
@@ -105,7 +108,23 @@ func NewTap(cfg TapConfig) (*Tap, error) {
 		}
 	}
 	t.name = cfg.ID + "/" + string(life)
+	stamp, ok, err := cfg.Store.Fact(t.stampKey())
+	if err != nil {
+		return nil, fmt.Errorf("buffer of tap %s: %w", cfg.Name, err)
+	}
+	if ok && len(stamp) == 8 {
+		t.deaf.Store(int64(binary.BigEndian.Uint64(stamp)))
+	}
 	return t, nil
+}
+
+// stampEvery is how often a tap that listens notes so on disk: what was said between the last note and the next life was not heard.
+const stampEvery = 5 * time.Second
+
+func (t *Tap) stampKey() string { return "tap heard " + t.cfg.Name }
+
+func (t *Tap) stamp() outbox.Fact {
+	return outbox.Fact{Key: t.stampKey(), Value: binary.BigEndian.AppendUint64(nil, uint64(t.now().UnixMilli()))}
 }
 
 // Stats returns a snapshot. Safe for concurrent use.
@@ -140,11 +159,11 @@ func (t *Tap) Run(ctx context.Context) error {
 	writing, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	wg.Go(func() { t.write(writing) })
-	wg.Go(func() { t.watch(sub.Links()) })
 	failed := make(chan error, 1)
 	wg.Go(func() { failed <- sub.Run(ctx) })
-	for m := range sub.Messages() {
-		t.take(m.Frames)
+	t.listen(sub)
+	if up, _, _ := t.link.get(); up {
+		t.cfg.Store.Commit(outbox.Unit{Facts: []outbox.Fact{t.stamp()}}, func([]outbox.Outcome) {}) // lost, an earlier one counts
 	}
 	t.drain()
 	return <-failed
@@ -164,24 +183,50 @@ func (t *Tap) drain() {
 	}
 }
 
-// watch follows the link. A time without it is told to the outlets: a tap that opens nothing cannot see what it missed.
-func (t *Tap) watch(links <-chan transport.LinkEvent) {
-	for e := range links {
-		switch e.Kind {
-		case transport.LinkConnected:
-			up, since, reason := t.link.get()
-			if t.link.set(true, "") {
-				t.log.Info("Tap hears the master of masters")
+// listen takes what comes until the subscription ends. A cut is seen before what the next link brings.
+func (t *Tap) listen(sub *transport.Subscriber) {
+	links := sub.Links()
+	for {
+		select {
+		case e, ok := <-links:
+			if !ok {
+				links = nil
+				continue
 			}
-			if !up && reason == lostLink {
-				t.put(appendDeaf(nil, since, t.now()))
-			}
-		case transport.LinkDisconnected:
-			if t.link.set(false, lostLink) {
-				t.log.Warn("Tap has lost the master of masters: what is published now is not relayed")
-			}
-		case transport.LinkHandshakeFailed, transport.LinkRetrying:
+			t.linkChanged(e)
+			continue
+		default:
 		}
+		select {
+		case e, ok := <-links:
+			if !ok {
+				links = nil
+				continue
+			}
+			t.linkChanged(e)
+		case m, ok := <-sub.Messages():
+			if !ok {
+				return
+			}
+			t.take(m.Frames)
+		}
+	}
+}
+
+// linkChanged follows the link. A time without it is told to the outlets: a tap that opens nothing cannot see what it missed.
+func (t *Tap) linkChanged(e transport.LinkEvent) {
+	switch e.Kind {
+	case transport.LinkConnected:
+		if t.link.set(true, "") {
+			t.log.Info("Tap hears the master of masters")
+		}
+		t.confess()
+	case transport.LinkDisconnected:
+		if t.link.set(false, lostLink) {
+			t.log.Warn("Tap has lost the master of masters: what is published now is not relayed")
+			t.deaf.CompareAndSwap(0, t.now().UnixMilli())
+		}
+	case transport.LinkHandshakeFailed, transport.LinkRetrying:
 	}
 }
 
@@ -202,10 +247,26 @@ func (t *Tap) take(frames [][]byte) {
 }
 
 func (t *Tap) put(body []byte) {
+	t.confess()
 	t.cfg.Store.Put([]outbox.Entry{{Queue: t.queue, Item: outbox.Item{Body: body}}}, func(o []outbox.Outcome) {
 		if o[0].Err != nil {
+			t.deaf.CompareAndSwap(0, t.now().UnixMilli())
 			t.lost.Add(1)
 			t.log.Error("Publication not buffered: it will not be relayed", "err", o[0].Err)
+		}
+	})
+}
+
+// confess tells the outlets since when something was not buffered: the link was down, the disk took nothing, or there was no
+// tap. It stands in the stream before what follows.
+func (t *Tap) confess() {
+	since := t.deaf.Swap(0)
+	if since == 0 {
+		return
+	}
+	t.cfg.Store.Put([]outbox.Entry{{Queue: t.queue, Item: outbox.Item{Body: appendDeaf(nil, time.UnixMilli(since), t.now())}}}, func(o []outbox.Outcome) {
+		if o[0].Err != nil {
+			t.deaf.CompareAndSwap(0, since)
 		}
 	})
 }
@@ -224,6 +285,10 @@ func (t *Tap) write(ctx context.Context) {
 	pause := retryMin
 	var trimmed time.Time
 	for ctx.Err() == nil {
+		if up, _, _ := t.link.get(); up && t.now().Sub(t.stamped) >= stampEvery {
+			t.stamped = t.now()
+			t.cfg.Store.Commit(outbox.Unit{Facts: []outbox.Fact{t.stamp()}}, func([]outbox.Outcome) {}) // an earlier one counts
+		}
 		n, err := t.writeSome(ctx)
 		if now := t.now(); err == nil && now.Sub(trimmed) >= trimEvery {
 			trimmed = now
