@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/saltern-io/saltern/internal/signin"
 	"github.com/saltern-io/saltern/internal/wire"
 )
 
@@ -58,14 +59,14 @@ func (u *Upstream) askQuestions(ctx context.Context) error {
 			return nil
 		case from := <-u.questions:
 			value, err := u.question(ctx, func(p wire.Proof) ([]byte, error) {
-				return wire.PubsRequest{ID: u.ident.id, Epoch: from.Epoch, After: from.Serial, Max: askMost}.AppendLoad(nil, p), nil
+				return wire.PubsRequest{ID: u.ident.ID, Epoch: from.Epoch, After: from.Serial, Max: askMost}.AppendLoad(nil, p), nil
 			})
 			select {
 			case u.answers <- reply{value, err}:
 			case <-ctx.Done():
 				return nil
 			}
-			if isVerdict(err) {
+			if signin.IsVerdict(err) {
 				return err
 			}
 		}
@@ -106,7 +107,7 @@ func (u *Upstream) keepLooking(ctx context.Context) error {
 
 // digest reads the outcome of a question.
 func (u *Upstream) digest(r reply) findings {
-	if r.err != nil && !errors.Is(r.err, errNotTaken) {
+	if r.err != nil && !errors.Is(r.err, signin.ErrNotTaken) {
 		u.log.Debug("Question for missed publications not answered", "err", r.err)
 		time.AfterFunc(u.clock.real(askAgain), u.lookNow)
 		return u.seq.failed()

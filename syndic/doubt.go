@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/saltern-io/saltern/internal/jid"
+	"github.com/saltern-io/saltern/internal/signin"
 	"github.com/saltern-io/saltern/internal/wire"
 	"github.com/saltern-io/saltern/transport"
 )
@@ -46,7 +47,7 @@ func (u *Upstream) settleDoubt(ctx context.Context, d *doubt) (again bool, err e
 	begun := time.Now()
 	arrived, err := u.inJobCache(ctx, unsure)
 	switch {
-	case ctx.Err() != nil, isVerdict(err):
+	case ctx.Err() != nil, signin.IsVerdict(err):
 		return true, err
 	case err != nil && unanswered(err):
 		if !errors.Is(err, transport.ErrNotConnected) {
@@ -67,7 +68,9 @@ func (u *Upstream) settleDoubt(ctx context.Context, d *doubt) (again bool, err e
 }
 
 // unanswered reports whether a request may succeed when it is tried again.
-func unanswered(err error) bool { return !errors.Is(err, errUntold) && !errors.Is(err, errNotTaken) }
+func unanswered(err error) bool {
+	return !errors.Is(err, errUntold) && !errors.Is(err, signin.ErrNotTaken)
+}
 
 // inJobCache are those of the returns, by their keys, that the upstream has there.
 func (u *Upstream) inJobCache(ctx context.Context, unsure []*wire.SyndicReturn) (map[string]bool, error) {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/saltern-io/saltern/internal/config"
+	"github.com/saltern-io/saltern/internal/signin"
 	"github.com/saltern-io/saltern/internal/wire"
 	"github.com/saltern-io/saltern/pki"
 )
@@ -214,7 +215,7 @@ func (u *Upstream) tellInventory(ctx context.Context) error {
 		switch {
 		case err == nil:
 			told = now
-		case isVerdict(err):
+		case signin.IsVerdict(err):
 			return err
 		case errors.Is(err, wire.ErrNotServed):
 			change = nil // until the next connection
@@ -260,9 +261,9 @@ func (u *Upstream) sendInventory(ctx context.Context, told, now *population) err
 
 func (u *Upstream) sendList(ctx context.Context, req wire.InventoryRequest) (wantFull bool, err error) {
 	u.listSeq++
-	req.ID, req.Seq = u.ident.id, u.listSeq
+	req.ID, req.Seq = u.ident.ID, u.listSeq
 	value, err := u.question(ctx, func(p wire.Proof) ([]byte, error) { return req.AppendLoad(nil, p) })
-	if errors.Is(err, errNotTaken) {
+	if errors.Is(err, signin.ErrNotTaken) {
 		return false, wire.ErrNotServed
 	}
 	if err != nil {

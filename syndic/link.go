@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/saltern-io/saltern/transport"
+
+	"github.com/saltern-io/saltern/internal/signin"
 )
 
 // errPortMoved ends serve when a new sign-in announced another publish port.
@@ -18,7 +20,7 @@ var errPortMoved = errors.New("the publish port has moved")
 const heartbeat = 10 * time.Second
 
 // serve subscribes and runs until the link has to be made anew.
-func (u *Upstream) serve(ctx context.Context, creds *credentials) error {
+func (u *Upstream) serve(ctx context.Context, creds *signin.Credentials) error {
 	topics := [][]byte(nil)
 	if u.cfg.ZMQFiltering {
 		topics = [][]byte{[]byte("broadcast"), []byte("syndic")}
@@ -138,7 +140,7 @@ func (l *link) settle(ctx context.Context) (next time.Duration, err error) {
 	if !l.connected || !l.fresh {
 		creds, err := u.signIn(ctx, u.creds.Load())
 		switch {
-		case isVerdict(err):
+		case signin.IsVerdict(err):
 			return 0, err
 		case err != nil && l.connected:
 			return l.wait.delay(), nil

@@ -2,12 +2,11 @@ package syndic
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"log/slog"
 	"time"
 
+	"github.com/saltern-io/saltern/internal/signin"
 	"github.com/saltern-io/saltern/internal/wire"
 	"github.com/saltern-io/saltern/pki"
 	"github.com/saltern-io/saltern/transport"
@@ -30,12 +29,6 @@ type publication struct {
 	// Of a stream's: as long as ctx lasts it may be handed down, and done hears the outcome.
 	ctx  context.Context
 	done chan error
-}
-
-// epochName names one life of a shared key without telling it, as saltern masters do.
-func epochName(key string) string {
-	sum := sha256.Sum256([]byte("saltern epoch" + key))
-	return hex.EncodeToString(sum[:])[:wire.EpochLen]
 }
 
 // takePublications opens what comes over the subscription and queues it, in order; what is missing is asked for.
@@ -76,7 +69,7 @@ func (u *Upstream) takePublications(ctx context.Context, messages <-chan transpo
 func (u *Upstream) arrived(ctx context.Context, frames [][]byte) error {
 	pub, err := u.open(ctx, frames)
 	switch {
-	case isVerdict(err):
+	case signin.IsVerdict(err):
 		return err
 	case ctx.Err() != nil:
 	case err != nil:
@@ -195,12 +188,12 @@ func (u *Upstream) open(ctx context.Context, frames [][]byte) (*publication, err
 	}
 	frame := frames[len(frames)-1]
 	creds := u.creds.Load()
-	load, key, err := openPublication(creds, frame, u.now())
-	if errors.Is(err, errStaleKeys) {
+	load, key, err := signin.OpenPublication(creds, frame, u.now())
+	if errors.Is(err, signin.ErrStaleKeys) {
 		if creds, err = u.signIn(ctx, creds); err != nil {
 			return nil, err
 		}
-		load, key, err = openPublication(creds, frame, u.now())
+		load, key, err = signin.OpenPublication(creds, frame, u.now())
 	}
 	if err != nil {
 		return nil, err
@@ -216,7 +209,7 @@ func opened(load *wire.Map, key *pki.Cipher) (*publication, error) {
 		if serial <= 0 {
 			return nil, nil
 		}
-		pub.pos = position{Epoch: epochName(key.KeyString()), Serial: uint64(serial)}
+		pub.pos = position{Epoch: signin.EpochName(key.KeyString()), Serial: uint64(serial)}
 	}
 	return pub, pub.fill(load)
 }

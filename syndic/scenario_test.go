@@ -1,8 +1,6 @@
 package syndic
 
 import (
-	"bytes"
-	"encoding/hex"
 	"fmt"
 	"net"
 	"os"
@@ -12,6 +10,7 @@ import (
 	"time"
 
 	"github.com/saltern-io/saltern/internal/config"
+	"github.com/saltern-io/saltern/internal/signin"
 	"github.com/saltern-io/saltern/internal/wire"
 )
 
@@ -141,7 +140,7 @@ func TestTier_keysRotated(t *testing.T) {
 	for range 2 {
 		old := s.upstreams[0].creds.Load()
 		stale := *old
-		stale.shared, stale.session = newCipher(t), newCipher(t)
+		stale.Shared, stale.Session = newCipher(t), newCipher(t)
 		s.upstreams[0].creds.Store(&stale)
 		if tries := mom.ping(t, 2); tries != 1 {
 			t.Errorf("%d publications until one was answered", tries)
@@ -220,8 +219,8 @@ func TestTier_wrongKeyAndDead(t *testing.T) {
 	silent := config.Upstream{Host: "127.0.0.1", Port: nobody.Addr().(*net.TCPAddr).Port, Entry: "silent"}
 	dead := config.Upstream{Host: "127.0.0.1", Port: closed.Addr().(*net.TCPAddr).Port, Entry: "dead"}
 	cfg := testConfig(t, local, wrong.up(), silent, dead, good.up())
-	p := pins{cfg.PKIDir}
-	if err := os.WriteFile(p.path(wrong.up()), testKeys()[0].Public().PEM(), 0o600); err != nil {
+	p := signin.Pins{Dir: cfg.PKIDir}
+	if err := os.WriteFile(p.Path(wrong.up().Host, wrong.up().Port), testKeys()[0].Public().PEM(), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s := run(t, cfg)
@@ -239,7 +238,7 @@ func TestTier_wrongKeyAndDead(t *testing.T) {
 	}
 	local.publish(t, wire.PublishRequest{}) // its announcement is for all
 	eventually(t, "a local job waits for the dead one", func() bool { return s.Stats().Upstreams[2].Waiting > 0 })
-	if pinned, err := p.load(good.up()); err != nil || !pinned.Equal(testKeys()[0].Public()) {
+	if pinned, err := p.Load(good.up().Host, good.up().Port); err != nil || !pinned.Equal(testKeys()[0].Public()) {
 		t.Errorf("pin of the good one: %v, %v", pinned, err)
 	}
 }
@@ -323,32 +322,5 @@ func TestNew_refusesItself(t *testing.T) {
 	s.await(t, 0, LinkRefused)
 	if n := local.Master.Stats().SignIns; n != 0 {
 		t.Errorf("%d sign-ins at the own master", n)
-	}
-}
-
-// TestMakeKeyPair: the second of two that make the pair takes the first one's.
-func TestMakeKeyPair(t *testing.T) {
-	dir := t.TempDir()
-	a, err := makeKeyPair(dir, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := makeKeyPair(dir, 2048)
-	if err != nil || !a.Public().Equal(b.Public()) {
-		t.Errorf("second pair differs: %v", err)
-	}
-	for name, mode := range map[string]os.FileMode{minionKeyFile: 0o400, minionPubFile: 0o644} {
-		st, err := os.Stat(filepath.Join(dir, name))
-		if err != nil || st.Mode().Perm() != mode {
-			t.Errorf("%s: %v, %v", name, st, err)
-		}
-	}
-	entries, err := os.ReadDir(dir)
-	if err != nil || len(entries) != 2 {
-		t.Errorf("%v, %v", entries, err)
-	}
-	pub, err := os.ReadFile(filepath.Join(dir, minionPubFile))
-	if err != nil || !bytes.Equal(pub, a.Public().PEM()) {
-		t.Errorf("public key %s, %v", hex.EncodeToString(pub), err)
 	}
 }

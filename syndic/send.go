@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/saltern-io/saltern/internal/signin"
 	"github.com/saltern-io/saltern/internal/wire"
 	"github.com/saltern-io/saltern/transport"
 )
@@ -33,11 +34,11 @@ func (u *Upstream) sendBatches(ctx context.Context) error {
 			return nil
 		}
 		if u.startDue() {
-			if err := u.sayStart(ctx); isVerdict(err) {
+			if err := u.sayStart(ctx); signin.IsVerdict(err) {
 				return err
 			}
 		}
-		if again, err := u.settleDoubt(ctx, &unsure); isVerdict(err) {
+		if again, err := u.settleDoubt(ctx, &unsure); signin.IsVerdict(err) {
 			return err
 		} else if again {
 			if !u.clock.sleep(ctx, wait.delay(), u.revived) {
@@ -60,7 +61,7 @@ func (u *Upstream) sendBatches(ctx context.Context) error {
 			continue
 		}
 		begun := time.Now()
-		err = u.request(ctx, func(p wire.Proof) ([]byte, error) { return b.load(u.ident.id, p) })
+		err = u.request(ctx, func(p wire.Proof) ([]byte, error) { return b.load(u.ident.ID, p) })
 		u.forwarded.Add(int64(b.items))
 		if err != nil && !errors.Is(err, transport.ErrNotConnected) {
 			u.box.unanswered()
@@ -75,7 +76,7 @@ func (u *Upstream) sendBatches(ctx context.Context) error {
 			continue
 		case ctx.Err() != nil:
 			return nil
-		case isVerdict(err):
+		case signin.IsVerdict(err):
 			return err
 		}
 		u.failures.Add(1)
@@ -110,7 +111,7 @@ func (u *Upstream) removed(err error) {
 
 // ownFault reports whether the batch itself may be why it failed, rather than the link.
 func ownFault(err error, b batch) bool {
-	return errors.Is(err, errNotTaken) || errors.Is(err, errStaleKeys) ||
+	return errors.Is(err, signin.ErrNotTaken) || errors.Is(err, signin.ErrStaleKeys) ||
 		errors.Is(err, transport.ErrDisconnected) && b.bytes > largeBatch
 }
 
@@ -174,8 +175,8 @@ func (u *Upstream) request(ctx context.Context, load func(wire.Proof) ([]byte, e
 func (u *Upstream) requestOver(ctx context.Context, client *transport.RequestClient, load func(wire.Proof) ([]byte, error)) (value []byte, err error) {
 	creds := u.creds.Load()
 	for try := range 2 {
-		value, err = u.exchange(ctx, client, creds, load)
-		if !errors.Is(err, errStaleKeys) || try > 0 {
+		value, err = u.ident.Exchange(ctx, creds, client.Do, load)
+		if !errors.Is(err, signin.ErrStaleKeys) || try > 0 {
 			return value, err
 		}
 		if creds, err = u.signIn(ctx, creds); err != nil {
@@ -185,31 +186,14 @@ func (u *Upstream) requestOver(ctx context.Context, client *transport.RequestCli
 	return nil, nil
 }
 
-func (u *Upstream) exchange(ctx context.Context, client *transport.RequestClient, creds *credentials, load func(wire.Proof) ([]byte, error)) ([]byte, error) {
-	nonce := newNonce()
-	proof := u.ident.proof(creds, nonce, time.Now())
-	if creds.level < 3 {
-		proof.Tok = u.ident.tok // events need it at level 2; returns leave it out
-	}
-	raw, err := load(proof)
-	if err != nil {
-		return nil, err
-	}
-	body, err := client.Do(ctx, u.ident.seal(creds, raw))
-	if err != nil {
-		return nil, fmt.Errorf("send: %w", err)
-	}
-	return openReply(creds, body, nonce)
-}
-
 // acknowledged reads the value of a reply. nil is the acknowledgement; "" is how a master says that its
 // handler failed, an empty map or false that it does not believe the sender.
 func acknowledged(reply []byte) error {
 	if s, ok := wire.Str(reply); ok && s == "" {
-		return fmt.Errorf("%w: its handler failed", errNotTaken)
+		return fmt.Errorf("%w: its handler failed", signin.ErrNotTaken)
 	}
 	if v, ok := wire.Bool(reply); ok && !v || wire.IsMap(reply) && wire.Len(reply) == 0 {
-		return fmt.Errorf("%w: it does not accept the sender", errNotTaken)
+		return fmt.Errorf("%w: it does not accept the sender", signin.ErrNotTaken)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/saltern-io/saltern/internal/signin"
 	"github.com/saltern-io/saltern/internal/version"
 	"github.com/saltern-io/saltern/internal/wire"
 	"github.com/saltern-io/saltern/transport"
@@ -47,14 +48,14 @@ func (u *Upstream) sayStart(ctx context.Context) error {
 }
 
 func (u *Upstream) fireStarts(ctx context.Context) error {
-	text := fmt.Sprintf("Syndic %s started at %s", u.ident.id, time.Now().Format("Mon Jan _2 15:04:05 2006"))
-	tags := []string{"salt/syndic/" + u.ident.id + "/start"}
+	text := fmt.Sprintf("Syndic %s started at %s", u.ident.ID, time.Now().Format("Mon Jan _2 15:04:05 2006"))
+	tags := []string{"salt/syndic/" + u.ident.ID + "/start"}
 	if u.cfg.EnableLegacyStartupEvents {
 		tags = append([]string{"syndic_start"}, tags...)
 	}
 	for _, tag := range tags {
 		err := u.request(ctx, func(p wire.Proof) ([]byte, error) {
-			return wire.MinionEventRequest{ID: u.ident.id, Tag: tag, Data: text}.AppendLoad(nil, p)
+			return wire.MinionEventRequest{ID: u.ident.ID, Tag: tag, Data: text}.AppendLoad(nil, p)
 		})
 		if err != nil {
 			return err
@@ -82,11 +83,11 @@ func (u *Upstream) askPillar(ctx context.Context) {
 	}
 	creds := u.creds.Load()
 	empty := wire.AppendMapHeader(nil, 0)
-	load := wire.PillarRequest{ID: u.ident.id, Grains: grains, PillarOverride: empty, ExtraMinionData: empty, Ver: "2"}.
-		AppendLoad(nil, u.ident.proof(creds, newNonce(), time.Now()))
+	load := wire.PillarRequest{ID: u.ident.ID, Grains: grains, PillarOverride: empty, ExtraMinionData: empty, Ver: "2"}.
+		AppendLoad(nil, u.ident.Proof(creds, signin.NewNonce(), time.Now()))
 	ctx, cancel := context.WithTimeout(ctx, pillarTimeout)
 	defer cancel()
-	if _, err := client.Do(ctx, u.ident.seal(creds, load)); err != nil && ctx.Err() == nil {
+	if _, err := client.Do(ctx, u.ident.Seal(creds, load)); err != nil && ctx.Err() == nil {
 		u.log.Debug("Pillar request not answered", "err", err)
 	}
 }
@@ -102,7 +103,7 @@ func (u *Upstream) grains() *wire.Map {
 	}
 	name, _, _ := strings.Cut(host, ".")
 	return wire.NewMap(
-		"id", u.ident.id, "kernel", kernel, "os", distribution("/etc/os-release"), "host", name, "nodename", host,
+		"id", u.ident.ID, "kernel", kernel, "os", distribution("/etc/os-release"), "host", name, "nodename", host,
 		"num_cpus", runtime.NumCPU(), "master", u.to.Host, "saltern_version", version.Version,
 	)
 }

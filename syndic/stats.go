@@ -69,7 +69,7 @@ func (u *Upstream) stats() UpstreamStats {
 	}
 	us.State, us.Since = u.State()
 	if c := u.creds.Load(); c != nil {
-		us.Level = int(c.level)
+		us.Level = int(c.Level)
 	}
 	q, _ := u.box.q.Stats() // with an error everything but Oldest is filled in
 	us.Received, us.Stored, us.Duplicate, us.Rejected = int64(q.Received), int64(q.Stored), int64(q.Duplicates), int64(q.Refused)

@@ -93,7 +93,7 @@ func (u *Upstream) runner(ctx context.Context, fun string, args ...any) (*wire.M
 	ctx, cancel := context.WithTimeout(ctx, stockTimeout)
 	defer cancel()
 	value, err := u.requestOver(ctx, u.lister, func(p wire.Proof) ([]byte, error) {
-		m := wire.NewMap("cmd", wire.CmdMinionRunner, "fun", fun, "arg", append([]any{}, args...), "tok", p.Tok, "tmo", 5, "id", u.ident.id,
+		m := wire.NewMap("cmd", wire.CmdMinionRunner, "fun", fun, "arg", append([]any{}, args...), "tok", p.Tok, "tmo", 5, "id", u.ident.ID,
 			"no_parse", []any{}, "nonce", p.Nonce)
 		if p.TS != 0 {
 			m.Set("ts", p.TS)

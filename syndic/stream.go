@@ -12,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	durable "github.com/saltern-io/saltern/internal/relay"
+	"github.com/saltern-io/saltern/internal/signin"
 	"github.com/saltern-io/saltern/internal/wire"
 )
 
@@ -139,8 +140,8 @@ func late(p *publication, age time.Duration) bool {
 // without an error is a copy of what the direct link brought under a former key.
 func (s *stream) open(ctx context.Context, e *durable.Entry) (*publication, error) {
 	creds := s.u.creds.Load()
-	load, key, err := openPublication(creds, e.Frame, s.u.now())
-	if errors.Is(err, errStaleKeys) {
+	load, key, err := signin.OpenPublication(creds, e.Frame, s.u.now())
+	if errors.Is(err, signin.ErrStaleKeys) {
 		if s.was(e.Frame) {
 			return nil, nil
 		}
@@ -155,9 +156,9 @@ func (s *stream) open(ctx context.Context, e *durable.Entry) (*publication, erro
 			return nil, err
 		}
 		s.renewed = began
-		load, key, err = openPublication(creds, e.Frame, s.u.now())
+		load, key, err = signin.OpenPublication(creds, e.Frame, s.u.now())
 	}
-	if errors.Is(err, errStaleKeys) {
+	if errors.Is(err, signin.ErrStaleKeys) {
 		return nil, fmt.Errorf("%w: sealed with a key that the master has replaced", durable.ErrRefused)
 	}
 	if err != nil {
@@ -180,7 +181,7 @@ func (s *stream) known(e *durable.Entry) (jobID string, ok bool) {
 	if creds == nil {
 		return "", false
 	}
-	load, key, err := openPublication(creds, e.Frame, s.u.now())
+	load, key, err := signin.OpenPublication(creds, e.Frame, s.u.now())
 	if err != nil {
 		return "", false
 	}

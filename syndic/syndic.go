@@ -18,6 +18,7 @@ import (
 	"github.com/saltern-io/saltern/internal/logfmt"
 	"github.com/saltern-io/saltern/internal/outbox"
 	"github.com/saltern-io/saltern/internal/redisdb"
+	"github.com/saltern-io/saltern/internal/signin"
 	"github.com/saltern-io/saltern/transport"
 )
 
@@ -58,13 +59,17 @@ func New(cfg *config.Syndic, log *slog.Logger) (*Syndic, error) {
 }
 
 func newSyndic(cfg *config.Syndic, log *slog.Logger, clk *clock) (*Syndic, error) {
-	ident, err := loadIdentity(cfg)
+	ident, err := signin.Load(signin.Options{
+		ID: cfg.ID, PKIDir: cfg.PKIDir, KeySize: cfg.KeySize, EncAlg: cfg.EncryptionAlgorithm, SigAlg: cfg.SigningAlgorithm,
+	})
 	if err != nil {
 		return nil, err
 	}
-	acc, err := loadAcceptance(cfg)
-	if err != nil {
-		return nil, err
+	var acc signin.Acceptance
+	if cfg.VerifyMasterPubKeySign {
+		if acc, err = signin.LoadAcceptance(cfg.PKIDir, cfg.MasterSignKeyName, cfg.AlwaysVerifySignature); err != nil {
+			return nil, err
+		}
 	}
 	targets := make([]config.Upstream, 0, len(cfg.Upstreams))
 	names := make([]string, 0, len(cfg.Upstreams))
@@ -94,7 +99,7 @@ func newSyndic(cfg *config.Syndic, log *slog.Logger, clk *clock) (*Syndic, error
 	if err := s.openOutbox(names); err != nil {
 		return nil, errors.Join(err, s.down.close(), zctx.Close())
 	}
-	if err := writeFile(filepath.Join(cfg.CacheDir, config.SyndicIDFile), []byte(cfg.ID), 0o644); err != nil {
+	if err := signin.WriteFile(filepath.Join(cfg.CacheDir, config.SyndicIDFile), []byte(cfg.ID), 0o644); err != nil {
 		log.Warn("The local master is not told who serves it, events may come back to it", "err", err)
 	}
 	s.people = newInventory(cfg, log)
@@ -104,7 +109,10 @@ func newSyndic(cfg *config.Syndic, log *slog.Logger, clk *clock) (*Syndic, error
 			return nil, errors.Join(err, s.close())
 		}
 		s.upstreams = append(s.upstreams, &Upstream{
-			index: i, to: to, cfg: cfg, ident: ident, acc: acc, pins: pins{cfg.PKIDir}, relay: s, people: s.people,
+			index: i, to: to, cfg: cfg, ident: ident, relay: s, people: s.people,
+			master: signin.Master{
+				Host: to.Host, Port: to.Port, Name: to.Entry, Pins: signin.Pins{Dir: cfg.PKIDir}, Acceptance: acc, Finger: cfg.MasterFinger, HashType: cfg.HashType,
+			},
 			log: log.With("upstream", to.Entry), limited: s.limited, clock: clk, now: clk.now,
 			box: s.intake.boxes[i], inbox: make(chan publication, maxWaitingJobs), revived: make(chan struct{}, 1),
 			signed: make(chan struct{}), linked: make(chan struct{}, 1), announced: make(chan struct{}, 1), look: make(chan struct{}, 1), tell: make(chan struct{}, 1),

@@ -15,6 +15,7 @@ import (
 	"github.com/saltern-io/saltern/internal/badlink"
 	"github.com/saltern-io/saltern/internal/config"
 	"github.com/saltern-io/saltern/internal/event"
+	"github.com/saltern-io/saltern/internal/signin"
 	"github.com/saltern-io/saltern/internal/swarm"
 	"github.com/saltern-io/saltern/internal/wire"
 	"github.com/saltern-io/saltern/master/mastertest"
@@ -306,7 +307,7 @@ func testConfig(t testing.TB, local *top, ups ...config.Upstream) *config.Syndic
 	cfg.SockDir, cfg.CacheDir, cfg.Interface, cfg.RetPort = local.Config.SockDir, local.Config.CacheDir, local.Host, local.RetPort
 	cfg.PKIDir, cfg.Upstreams = t.TempDir(), ups
 	cfg.EventForwardTimeout, cfg.AcceptanceWait = 20*time.Millisecond, 100*time.Millisecond
-	if err := pki.WriteKeyPair(filepath.Join(cfg.PKIDir, minionKeyFile), filepath.Join(cfg.PKIDir, minionPubFile), testKeys()[1], nil); err != nil {
+	if err := pki.WriteKeyPair(filepath.Join(cfg.PKIDir, signin.KeyFile), filepath.Join(cfg.PKIDir, signin.PubFile), testKeys()[1], nil); err != nil {
 		t.Fatal(err)
 	}
 	return cfg

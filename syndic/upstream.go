@@ -3,7 +3,6 @@ package syndic
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -12,6 +11,8 @@ import (
 	"github.com/saltern-io/saltern/internal/config"
 	"github.com/saltern-io/saltern/internal/logfmt"
 	"github.com/saltern-io/saltern/transport"
+
+	"github.com/saltern-io/saltern/internal/signin"
 )
 
 // LinkState is where the link to one master of masters stands.
@@ -41,9 +42,8 @@ type Upstream struct {
 	index   int
 	to      config.Upstream
 	cfg     *config.Syndic
-	ident   *identity
-	acc     acceptance
-	pins    pins
+	ident   *signin.Identity
+	master  signin.Master
 	log     *slog.Logger
 	limited *logfmt.Limiter
 	relay   relay
@@ -67,7 +67,7 @@ type Upstream struct {
 	since atomic.Int64
 
 	authMu sync.Mutex // one sign-in at a time
-	creds  atomic.Pointer[credentials]
+	creds  atomic.Pointer[signin.Credentials]
 
 	seq       sequencer     // owned by the subscription goroutine
 	linked    chan struct{} // one token: a connection was made, hold what comes
@@ -188,7 +188,7 @@ func (u *Upstream) run(ctx, intake context.Context) {
 		if !u.pause(ctx, err, wait, verdicts) {
 			return
 		}
-		if isVerdict(err) {
+		if signin.IsVerdict(err) {
 			verdicts++
 		}
 	}
@@ -202,7 +202,7 @@ func (u *Upstream) live(ctx context.Context) (served bool, err error) {
 	if self, err := isLocalMaster(ctx, u.cfg, u.to); err != nil {
 		return false, err
 	} else if self {
-		return false, ErrSelf
+		return false, signin.ErrSelf
 	}
 	creds, err := u.signIn(ctx, u.creds.Load())
 	if err != nil {
@@ -261,10 +261,10 @@ func (u *Upstream) closeClient(c *transport.RequestClient) {
 // pause waits as the failure asks for; false means that ctx ended.
 func (u *Upstream) pause(ctx context.Context, err error, wait *backoff, verdicts int) bool {
 	switch {
-	case errors.Is(err, ErrPending):
-		u.setState(LinkPending, "hint", "accept the key of "+u.ident.id+" there: salt-key -a "+u.ident.id)
+	case errors.Is(err, signin.ErrPending):
+		u.setState(LinkPending, "hint", "accept the key of "+u.ident.ID+" there: salt-key -a "+u.ident.ID)
 		return u.clock.sleep(ctx, u.acceptanceWait(verdicts), nil)
-	case isVerdict(err):
+	case signin.IsVerdict(err):
 		u.setState(LinkRefused, "err", err)
 		return u.clock.sleep(ctx, u.acceptanceWait(verdicts), nil)
 	}
@@ -293,49 +293,31 @@ func (u *Upstream) acceptanceWait(verdicts int) time.Duration {
 }
 
 // signIn gets new credentials unless somebody else did since stale.
-func (u *Upstream) signIn(ctx context.Context, stale *credentials) (*credentials, error) {
+func (u *Upstream) signIn(ctx context.Context, stale *signin.Credentials) (*signin.Credentials, error) {
 	u.authMu.Lock()
 	defer u.authMu.Unlock()
 	if now := u.creds.Load(); now != stale {
 		return now, nil
 	}
-	pinned, err := u.pins.load(u.to)
-	if err != nil {
-		return nil, err
-	}
-	body, ch, err := u.ident.signInRequest(pinned)
-	if err != nil {
-		return nil, err
-	}
 	ctx, cancel := context.WithTimeout(ctx, u.cfg.AuthTimeout)
 	defer cancel()
-	reply, err := u.auth.Do(ctx, body)
-	if err != nil {
-		return nil, fmt.Errorf("sign in: %w", err)
-	}
-	creds, err := u.ident.openSignIn(reply, ch, u.acc)
+	creds, err := u.master.SignIn(ctx, u.ident, u.auth.Do)
 	if err != nil {
 		return nil, err
 	}
-	if err := checkFinger(u.cfg.MasterFinger, u.cfg.HashType, creds.masterKey); err != nil {
-		return nil, err
-	}
-	if err := u.pins.store(u.to, pinned, creds.masterKey); err != nil {
-		return nil, fmt.Errorf("pin the key of %s: %w", u.to.Entry, err)
-	}
-	creds.succeed(u.creds.Load(), u.now())
+	creds.Succeed(u.creds.Load(), u.now())
 	first := u.creds.Swap(creds) == nil
 	if first {
 		close(u.signed)
 	}
-	u.log.Info("Signed in at the master of masters", "level", int(creds.level), "publish_port", creds.publishPort)
+	u.log.Info("Signed in at the master of masters", "level", int(creds.Level), "publish_port", creds.PublishPort)
 	return creds, nil
 }
 
 // publishPort is the configured port, else the announced one.
-func (u *Upstream) publishPort(c *credentials) int {
+func (u *Upstream) publishPort(c *signin.Credentials) int {
 	if u.to.PublishPort != 0 {
 		return u.to.PublishPort
 	}
-	return c.publishPort
+	return c.PublishPort
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/saltern-io/saltern/internal/config"
+	"github.com/saltern-io/saltern/internal/signin"
 	"github.com/saltern-io/saltern/internal/wire"
 	"github.com/saltern-io/saltern/pki"
 )
@@ -44,7 +45,7 @@ func TestSignIn_vectors(t *testing.T) {
 		var v authVectors
 		loadVectors(t, name, &v)
 		master := parsePrivate(t, v.MasterPEM)
-		ident := &identity{id: v.ID, key: parsePrivate(t, v.MinionPEM), encAlg: pki.OAEPSHA1, sigAlg: pki.PKCS1v15SHA1}
+		ident := &signin.Identity{ID: v.ID, Key: parsePrivate(t, v.MinionPEM), EncAlg: pki.OAEPSHA1, SigAlg: pki.PKCS1v15SHA1}
 		if len(v.Exchanges) < 2 {
 			t.Fatalf("%s: %d exchanges", name, len(v.Exchanges))
 		}
@@ -57,30 +58,30 @@ func TestSignIn_vectors(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			ch := challenge{nonce: req.Nonce}
+			ch := signin.Challenge{Nonce: req.Nonce}
 			if req.Token != nil {
 				token, err := master.Decrypt(pki.OAEPSHA1, req.Token)
 				if err != nil {
 					t.Fatal(err)
 				}
-				ch.token, ch.pinned = string(token), master.Public()
+				ch.Token, ch.Pinned = string(token), master.Public()
 			}
 			sig := unhex(t, x.ReplyOuter["sig"].(map[string]any)["hex"].(string))
 			body := wire.AppendAuthSigned(nil, unhex(t, x.ReplyLoad), sig)
-			creds, err := ident.openSignIn(body, ch, acceptance{})
+			creds, err := ident.OpenSignIn(body, ch, signin.Acceptance{})
 			if err != nil {
 				t.Fatalf("%s %d: %v", name, i, err)
 			}
-			if creds.level != level || creds.publishPort != 23005 || creds.shared.KeyString() != x.Derived.AES {
+			if creds.Level != level || creds.PublishPort != 23005 || creds.Shared.KeyString() != x.Derived.AES {
 				t.Errorf("%s %d: %+v", name, i, creds)
 			}
-			if level == 3 && creds.requestCipher().KeyString() != x.Derived.Session {
+			if level == 3 && creds.RequestCipher().KeyString() != x.Derived.Session {
 				t.Errorf("%s %d: another session key", name, i)
 			}
 			checkForged(t, ident, body, ch)
 		}
 		// Our own first request is the recorded one but for nonce and level.
-		body, ch, err := ident.signInRequest(nil)
+		body, ch, err := ident.SignInRequest(nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -90,7 +91,7 @@ func TestSignIn_vectors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		body = bytes.Replace(body, []byte(ch.nonce), []byte(req.Nonce), 1)
+		body = bytes.Replace(body, []byte(ch.Nonce), []byte(req.Nonce), 1)
 		want[len(want)-1] = 3
 		if !bytes.Equal(body, want) {
 			t.Errorf("%s: request\n%x\nwant\n%x", name, body, want)
@@ -99,21 +100,21 @@ func TestSignIn_vectors(t *testing.T) {
 }
 
 // checkForged turns what an answer must match, and expects that each is noticed.
-func checkForged(t *testing.T, ident *identity, body []byte, good challenge) {
+func checkForged(t *testing.T, ident *signin.Identity, body []byte, good signin.Challenge) {
 	t.Helper()
 	other := testKeys()[0].Public()
-	for what, change := range map[string]func(b []byte, ch *challenge){
-		"nonce":  func(_ []byte, ch *challenge) { ch.nonce = newNonce() },
-		"token":  func(_ []byte, ch *challenge) { ch.token = pki.NewKeyString() },
-		"pin":    func(_ []byte, ch *challenge) { ch.pinned = other },
-		"sig":    func(b []byte, _ *challenge) { b[len(b)-1] ^= 1 },
-		"string": func(b []byte, _ *challenge) { b[0] = 0xa8 },
+	for what, change := range map[string]func(b []byte, ch *signin.Challenge){
+		"nonce":  func(_ []byte, ch *signin.Challenge) { ch.Nonce = signin.NewNonce() },
+		"token":  func(_ []byte, ch *signin.Challenge) { ch.Token = pki.NewKeyString() },
+		"pin":    func(_ []byte, ch *signin.Challenge) { ch.Pinned = other },
+		"sig":    func(b []byte, _ *signin.Challenge) { b[len(b)-1] ^= 1 },
+		"string": func(b []byte, _ *signin.Challenge) { b[0] = 0xa8 },
 	} {
 		b, ch := bytes.Clone(body), good
 		change(b, &ch)
-		if _, err := ident.openSignIn(b, ch, acceptance{}); err == nil {
+		if _, err := ident.OpenSignIn(b, ch, signin.Acceptance{}); err == nil {
 			t.Errorf("answer with a wrong %s accepted", what)
-		} else if what == "pin" && !errors.Is(err, ErrMasterKey) {
+		} else if what == "pin" && !errors.Is(err, signin.ErrMasterKey) {
 			t.Errorf("wrong pin: %v", err)
 		}
 	}
@@ -181,14 +182,14 @@ func TestReply_vectors(t *testing.T) {
 				t.Fatal(err)
 			}
 			body := wire.AppendBytes(nil, unhex(t, c.Reply), wire.Wire)
-			reply, err := openReply(&credentials{shared: key}, body, c.Nonce)
+			reply, err := signin.OpenReply(&signin.Credentials{Shared: key}, body, c.Nonce)
 			if err != nil || !wire.IsNil(reply) || acknowledged(reply) != nil {
 				t.Errorf("%s: %x, %v", name, reply, err)
 			}
-			if _, err := openReply(&credentials{shared: key}, body, newNonce()); !errors.Is(err, wire.ErrNonce) {
+			if _, err := signin.OpenReply(&signin.Credentials{Shared: key}, body, signin.NewNonce()); !errors.Is(err, wire.ErrNonce) {
 				t.Errorf("%s: reply to another request: %v", name, err)
 			}
-			if _, err := openReply(&credentials{shared: newCipher(t)}, body, c.Nonce); !errors.Is(err, errStaleKeys) {
+			if _, err := signin.OpenReply(&signin.Credentials{Shared: newCipher(t)}, body, c.Nonce); !errors.Is(err, signin.ErrStaleKeys) {
 				t.Errorf("%s: reply under another key: %v", name, err)
 			}
 		}
@@ -302,7 +303,7 @@ func TestPublications_vectors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		load, _, err := openPublication(&credentials{shared: key}, unhex(t, p.Frame), time.Now())
+		load, _, err := signin.OpenPublication(&signin.Credentials{Shared: key}, unhex(t, p.Frame), time.Now())
 		if err != nil {
 			t.Fatal(err)
 		}

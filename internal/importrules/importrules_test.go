@@ -20,8 +20,9 @@ const module = "github.com/saltern-io/saltern"
 var arrows = map[string][]string{
 	"event":       {"unixsocket", "wire"},
 	"minioncache": {"wire"},
-	"relay":       {"wire", "event", "outbox", "redisdb", "config", "status", "metrics", "logfmt", "version"},
+	"relay":       {"wire", "event", "outbox", "redisdb", "config", "status", "metrics", "logfmt", "version", "signin"},
 	"redisdb":     {"config"},
+	"signin":      {"wire"},
 	"jobexport":   {"wire", "output", "redisdb"},
 	"output":      {"wire"},
 	"access":      {"target", "wire"},
@@ -54,6 +55,7 @@ var toRankZero = map[string][]string{
 	"keyrotate": {"pki"},
 	"keyshare":  {"pki"},
 	"swarm":     {"pki"},
+	"signin":    {"pki"},
 	"soak":      {"jobcache"},
 	"bench":     {"pki", "transport", "jobcache"},
 	"outbox":    {"jobcache"},

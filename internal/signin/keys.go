@@ -1,4 +1,4 @@
-package syndic
+package signin
 
 import (
 	"encoding/base64"
@@ -9,45 +9,56 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/saltern-io/saltern/internal/config"
 	"github.com/saltern-io/saltern/pki"
 )
 
+// Names of the key pair's files in a pki_dir.
 const (
-	minionKeyFile   = "minion.pem"
-	minionPubFile   = "minion.pub"
+	KeyFile = "minion.pem"
+	PubFile = "minion.pub"
+)
+
+const (
 	commonPinFile   = "syndic_master.pub" // stock's: one key for all masters of masters
 	maxPubSigLength = 4096
 )
 
-// loadIdentity reads the minion's key pair, or makes one as a minion would.
-func loadIdentity(cfg *config.Syndic) (*identity, error) {
-	enc, err := pki.ParseEncAlgorithm(cfg.EncryptionAlgorithm)
+// Options of an identity.
+type Options struct {
+	ID      string
+	PKIDir  string // the key pair's, made when it is not there
+	KeySize int    // of a new pair, bits
+	EncAlg  string // as the options encryption_algorithm and signing_algorithm
+	SigAlg  string
+}
+
+// Load reads the minion's key pair, or makes one as a minion would.
+func Load(o Options) (*Identity, error) {
+	enc, err := pki.ParseEncAlgorithm(o.EncAlg)
 	if err != nil {
 		return nil, fmt.Errorf("encryption_algorithm: %w", err)
 	}
-	sig, err := pki.ParseSigAlgorithm(cfg.SigningAlgorithm)
+	sig, err := pki.ParseSigAlgorithm(o.SigAlg)
 	if err != nil {
 		return nil, fmt.Errorf("signing_algorithm: %w", err)
 	}
-	path := filepath.Join(cfg.PKIDir, minionKeyFile)
-	key, err := pki.LoadPrivateKey(path, nil)
+	key, err := pki.LoadPrivateKey(filepath.Join(o.PKIDir, KeyFile), nil)
 	if errors.Is(err, fs.ErrNotExist) {
-		key, err = makeKeyPair(cfg.PKIDir, cfg.KeySize)
+		key, err = MakeKeyPair(o.PKIDir, o.KeySize)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("load the syndic's key: %w", err)
+		return nil, fmt.Errorf("load the key to sign in with: %w", err)
 	}
 	tok, err := pki.Tok(key)
 	if err != nil {
 		return nil, err
 	}
-	return &identity{id: cfg.ID, key: key, tok: tok, encAlg: enc, sigAlg: sig}, nil
+	return &Identity{ID: o.ID, Key: key, Tok: tok, EncAlg: enc, SigAlg: sig}, nil
 }
 
-// makeKeyPair makes the pair in a way that a minion on this host which starts at the same time cannot
+// MakeKeyPair makes the pair in a way that a minion on this host which starts at the same time cannot
 // be overwritten by: whoever is second takes the pair of the first.
-func makeKeyPair(dir string, bits int) (*pki.PrivateKey, error) {
+func MakeKeyPair(dir string, bits int) (*pki.PrivateKey, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -55,9 +66,9 @@ func makeKeyPair(dir string, bits int) (*pki.PrivateKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	path := filepath.Join(dir, minionKeyFile)
+	path := filepath.Join(dir, KeyFile)
 	fresh := path + ".new"
-	if err := writeFile(fresh, key.PEM(), 0o400); err != nil {
+	if err := WriteFile(fresh, key.PEM(), 0o400); err != nil {
 		return nil, err
 	}
 	err = errors.Join(os.Link(fresh, path), os.Remove(fresh))
@@ -67,58 +78,56 @@ func makeKeyPair(dir string, bits int) (*pki.PrivateKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	return key, writeFile(filepath.Join(dir, minionPubFile), key.Public().PEM(), 0o644)
+	return key, WriteFile(filepath.Join(dir, PubFile), key.Public().PEM(), 0o644)
 }
 
-// pins keeps the key of each master of masters. Stock has one file for all of them, and so cannot
+// Pins keeps the key of each master of masters in a pki_dir. Stock has one file for all of them, and so cannot
 // serve two with different keys; here each has its own, and stock's file is read as the pin of
 // every master that has none (spec: syndic §3).
-type pins struct{ dir string }
+type Pins struct{ Dir string }
 
-func (p pins) path(u config.Upstream) string {
+// Path is the file of the master at host and port.
+func (p Pins) Path(host string, port int) string {
 	name := strings.Map(func(r rune) rune {
 		switch {
 		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '.', r == '-':
 			return r
 		}
 		return '_'
-	}, u.Host)
-	return filepath.Join(p.dir, fmt.Sprintf("syndic_master_%s_%d.pub", name, u.Port))
+	}, host)
+	return filepath.Join(p.Dir, fmt.Sprintf("syndic_master_%s_%d.pub", name, port))
 }
 
-// load returns the pinned key of u, nil on first contact.
-func (p pins) load(u config.Upstream) (*pki.PublicKey, error) {
-	for _, path := range []string{p.path(u), filepath.Join(p.dir, commonPinFile)} {
+// Load returns the pinned key, nil on first contact.
+func (p Pins) Load(host string, port int) (*pki.PublicKey, error) {
+	for _, path := range []string{p.Path(host, port), filepath.Join(p.Dir, commonPinFile)} {
 		key, err := pki.LoadPublicKey(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
-			return nil, fmt.Errorf("read the pinned key of %s: %w", u.Entry, err)
+			return nil, fmt.Errorf("read the pinned key of %s: %w", host, err)
 		}
 		return key, nil
 	}
 	return nil, nil
 }
 
-// store pins the key of u when that is news.
-func (p pins) store(u config.Upstream, pinned, key *pki.PublicKey) error {
+// Store pins the key when that is news.
+func (p Pins) Store(host string, port int, pinned, key *pki.PublicKey) error {
 	if pinned != nil && pinned.Equal(key) {
 		return nil
 	}
-	return writeFile(p.path(u), []byte(key.Clean()), 0o644)
+	return WriteFile(p.Path(host, port), []byte(key.Clean()), 0o644)
 }
 
-// loadAcceptance reads the signing key when the minion file asks for signed master keys.
-func loadAcceptance(cfg *config.Syndic) (acceptance, error) {
-	if !cfg.VerifyMasterPubKeySign {
-		return acceptance{}, nil
-	}
-	key, err := pki.LoadPublicKey(filepath.Join(cfg.PKIDir, cfg.MasterSignKeyName+".pub"))
+// LoadAcceptance reads the key that has to have signed a master's key: verify_master_pubkey_sign and always_verify_signature.
+func LoadAcceptance(pkiDir, signKeyName string, always bool) (Acceptance, error) {
+	key, err := pki.LoadPublicKey(filepath.Join(pkiDir, signKeyName+".pub"))
 	if err != nil {
-		return acceptance{}, fmt.Errorf("verify_master_pubkey_sign: %w", err)
+		return Acceptance{}, fmt.Errorf("verify_master_pubkey_sign: %w", err)
 	}
-	return acceptance{signing: key, alwaysVerify: cfg.AlwaysVerifySignature}, nil
+	return Acceptance{Signing: key, AlwaysVerify: always}, nil
 }
 
 // verifyPubSig checks the signature over the master key's text.
@@ -133,8 +142,8 @@ func verifyPubSig(signing *pki.PublicKey, alg pki.SigAlgorithm, pubKey, pubSig s
 	return signing.Verify(alg, []byte(pubKey), sig)
 }
 
-// checkFinger compares syndic_finger (or master_finger) with the key, "" demands nothing.
-func checkFinger(want, hash string, key *pki.PublicKey) error {
+// CheckFinger compares syndic_finger (or master_finger) with the key, "" demands nothing.
+func CheckFinger(want, hash string, key *pki.PublicKey) error {
 	if want == "" {
 		return nil
 	}
@@ -152,8 +161,8 @@ func checkFinger(want, hash string, key *pki.PublicKey) error {
 // ends with status 42 for it.
 var ErrFinger = errors.New("the fingerprint of the master of masters is not the configured one")
 
-// writeFile puts a file in place whole.
-func writeFile(path string, data []byte, mode fs.FileMode) error {
+// WriteFile puts a file in place whole.
+func WriteFile(path string, data []byte, mode fs.FileMode) error {
 	tmp, err := os.CreateTemp(filepath.Dir(path), ".tmp-*")
 	if err != nil {
 		return err
