@@ -20,6 +20,7 @@ const checkEvery = time.Second
 type logFile struct {
 	path string
 	now  func() time.Time
+	made []string // directories that did not exist before, the deepest first
 
 	mu      sync.Mutex
 	file    *os.File
@@ -35,6 +36,12 @@ type fileID struct{ dev, ino uint64 }
 // config-and-daemons §3).
 func openFile(path string) (*logFile, error) {
 	s := &logFile{path: path, now: time.Now}
+	for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(dir); err == nil || dir == filepath.Dir(dir) {
+			break
+		}
+		s.made = append(s.made, dir)
+	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return nil, fmt.Errorf("make the log directory: %w", err)
 	}
@@ -109,12 +116,18 @@ func (s *logFile) Lost() uint64 {
 	return s.lost
 }
 
-// Chown gives the file to an account, before privileges are dropped.
+// Chown gives the file, and the directories that were made for it, to an account before privileges are dropped: one that
+// may not enter the directory could never open the file anew after its rotation.
 func (s *logFile) Chown(uid, gid int) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return os.ErrClosed
+	}
+	for _, dir := range s.made {
+		if err := os.Chown(dir, uid, gid); err != nil {
+			return fmt.Errorf("give away the log directory: %w", err)
+		}
 	}
 	return s.file.Chown(uid, gid)
 }

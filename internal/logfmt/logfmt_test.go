@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -338,5 +339,32 @@ func BenchmarkFileRecord(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		log.Info("Authentication accepted", "minion", "web1", "took", time.Millisecond)
+	}
+}
+
+// TestFile_chown: the account that writes the log must be able to open it anew, so it gets the directories made for it and
+// no other.
+func TestFile_chown(t *testing.T) {
+	uid, gid := os.Getuid(), os.Getgid()
+	if uid == 0 {
+		uid, gid = 65534, 65534
+	}
+	dir := t.TempDir()
+	f, err := openFile(filepath.Join(dir, "a", "b", "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := f.Chown(uid, gid); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]int{"": os.Getuid(), "a": uid, "a/b": uid, "a/b/log": uid} {
+		info, err := os.Stat(filepath.Join(dir, path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := int(info.Sys().(*syscall.Stat_t).Uid); got != want {
+			t.Errorf("%q belongs to %d, want %d", path, got, want)
+		}
 	}
 }
