@@ -42,6 +42,8 @@ func (f *daemonFlags) register(cmd *cobra.Command, defaultPID string) {
 	fs.StringVarP(&f.logLevel, "log-level", "l", "", "console log level: "+strings.Join(logfmt.LevelNames(), ", "))
 	fs.StringVar(&f.logFile, "log-file", "", "log file")
 	fs.StringVar(&f.logFileLevel, "log-file-level", "", "log file's log level")
+	cliargs.RegisterSaltfile(fs)
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error { return cliargs.ApplySaltfile(cmd.Flags(), cmd.Name()) }
 	cmd.Version = version.Version
 	cmd.SetVersionTemplate("{{.Name}} {{.Version}} (saltern)\n")
 }

@@ -75,6 +75,9 @@ type saltRun struct {
 }
 
 func runSalt(ctx context.Context, cmd *cobra.Command, o *saltOptions, args []string) (err error) {
+	if err := cliargs.ApplySaltfile(cmd.Flags(), "salt"); err != nil {
+		return err
+	}
 	if o.makeToken {
 		return &cliargs.ExitError{Code: cliargs.ExitGeneric, Text: "salt: --make-token is not supported: this master issues no tokens"}
 	}

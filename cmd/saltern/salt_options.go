@@ -11,7 +11,7 @@ import (
 
 // saltOptions are the command line (spec: config-and-daemons §5).
 type saltOptions struct {
-	configDir, logLevel, logFile, logFileLevel, saltfile string
+	configDir, logLevel, logFile, logFileLevel string
 
 	timeout, subset, batchSafeLimit, outIndent     int
 	batch, batchSafeSize, argsSeparator, delimiter string
@@ -60,7 +60,7 @@ func (o *saltOptions) register(fs *pflag.FlagSet) {
 	fs.StringVarP(&o.logLevel, "log-level", "l", "", "accepted; this command writes no log")
 	fs.StringVar(&o.logFile, "log-file", "", "accepted; this command writes no log")
 	fs.StringVar(&o.logFileLevel, "log-file-level", "", "accepted; this command writes no log")
-	fs.StringVar(&o.saltfile, "saltfile", "", "accepted and ignored")
+	cliargs.RegisterSaltfile(fs)
 	fs.BoolVar(&o.hardCrash, "hard-crash", false, "accepted and ignored")
 	fs.BoolVar(&o.strictExit, "strict-exit", false, "exit with 1 when the master does not accept the job (stock: 0)")
 }

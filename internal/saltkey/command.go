@@ -47,7 +47,7 @@ func (o *options) run(cmd *cobra.Command, args []string, events func(*config.Mas
 			version.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 		return nil
 	}
-	if err := o.applySaltfile(cmd.Flags()); err != nil {
+	if err := cliargs.ApplySaltfile(cmd.Flags(), "salt-key"); err != nil {
 		return err
 	}
 	if err := o.check(cmd); err != nil {

@@ -25,7 +25,7 @@ type options struct {
 	genSignature, autoCreate      bool
 	private, public, signatureDir string
 
-	configDir, user, saltfile       string
+	configDir, user                 string
 	out, outFile, outIndent         string
 	outAppend, noColor, forceColor  bool
 	logLevel, logFile, logFileLevel string
@@ -109,7 +109,7 @@ func (o *options) commonFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVarP(&o.configDir, "config-dir", "c", "", "configuration directory")
 	f.StringVarP(&o.user, "user", "u", "", "account to work as (default: the option user)")
-	f.StringVar(&o.saltfile, "saltfile", "", "file with defaults for these options")
+	cliargs.RegisterSaltfile(f)
 	f.StringVar(&o.out, "out", "", "outputter: key, json, jsonl, yaml, nested, txt, raw, pprint, table, quiet, newline_values_only")
 	cliargs.Alias(f, "out", "output")
 	f.StringVar(&o.outIndent, "out-indent", "", "spaces per level")
