@@ -55,6 +55,7 @@ func (m *Master) wireKeySharing(cfg *config.Master) error {
 func (m *Master) keyRevoked(id string) error {
 	if m.cfg.Load().RotateAESKey {
 		m.revoked.Store(true)
+		m.noteFlag()
 	}
 	m.presence.forget(id)
 	m.sealed.forget(id)

@@ -33,7 +33,7 @@ func TestKeySharing_minionThatFailsOver(t *testing.T) {
 	a := mastertest.Start(t, func(c *config.Master) { c.ID, c.KeyPeers = "a_master", peersOf(t, "b", "") })
 	b := mastertest.Start(t, func(c *config.Master) {
 		c.ID, c.KeyPeers = "b_master", peersOf(t, "a", fmt.Sprintf("127.0.0.1:%d", a.RetPort))
-		c.KeySync, c.LoopInterval = 20*time.Millisecond, 20*time.Millisecond
+		c.KeySync, c.LoopInterval = 20*time.Millisecond, time.Hour // the key changes without waiting for it
 	})
 	minion := mastertest.NewMinion(t, b, "web1", 3)
 	if reply := minion.SignIn(t); reply.Ret != true {

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/saltern-io/saltern/pki"
 )
@@ -62,7 +63,7 @@ func testShared(t *testing.T) *pki.SharedKey {
 }
 
 func TestPublisher_keepsTheOrder(t *testing.T) {
-	shared, p := testShared(t), newPublisher()
+	shared, p := testShared(t), newPublisher(time.Now)
 	var mu sync.Mutex
 	var sent []uint64
 	rotated := 0

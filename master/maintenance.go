@@ -13,19 +13,28 @@ import (
 // maintain does the periodic work every loop_interval: rotation of the AES key, expiry of jobs and
 // sessions, presence events. A failing task is logged and tried again in the next round.
 func (m *Master) maintain(ctx context.Context) error {
-	timer := time.NewTimer(m.loopInterval())
+	timer, late := time.NewTimer(m.loopInterval()), time.NewTimer(0)
 	defer timer.Stop()
+	defer late.Stop()
 	var present []string
 	m.maintainTask("rotate the AES key", m.rotateIfDue) // a flag from before the start
 	for {
+		late.Stop()
+		if !m.later.IsZero() {
+			late.Reset(m.later.Sub(m.now()))
+		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-m.reloaded:
-			timer.Reset(m.loopInterval()) // it may have become shorter
+			timer.Reset(m.loopInterval())                         // it may have become shorter
+			m.maintainTask("rotate the AES key", m.rotateIfAsked) // so may saltern_rotation_gap
 			continue
 		case <-m.flagged:
-			m.maintainTask("rotate the AES key", m.rotateIfFlagged)
+			m.maintainTask("rotate the AES key", m.rotateIfAsked)
+			continue
+		case <-late.C:
+			m.maintainTask("rotate the AES key", m.rotateIfAsked)
 			continue
 		case <-timer.C:
 		}

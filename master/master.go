@@ -65,12 +65,13 @@ type Master struct {
 
 	publisher *publisher
 	presence  *presence
-	revoked   atomic.Bool // a minion gave up its key: rotate in the next round
+	revoked   atomic.Bool // a minion gave up its key, or another master deleted it: a new AES key is due
 	fresh     *freshener
 	sharing   *keySharing // nil: keys are not shared
 	stats     counters
 
-	flagged    chan struct{} // holds one note that a rotation flag is there
+	flagged    chan struct{} // holds one note that a rotation is asked for
+	later      time.Time     // when a rotation is due that was put off; zero: none was. Of maintain alone
 	probe      func(context.Context) error
 	stuck      func()
 	lastResort atomic.Pointer[time.Timer]

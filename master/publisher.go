@@ -24,6 +24,10 @@ type publisher struct {
 	line   []*turn   // numbered and not yet sent, in order
 	closed bool      // exclusive waits: nobody is numbered
 	ended  bool      // nobody is numbered any more
+
+	now   func() time.Time
+	epoch *pki.KeyEpoch // of the last number
+	first time.Time     // when the first one of it was taken, by this process
 }
 
 // errStopping refuses a publication while the master stops.
@@ -35,8 +39,8 @@ type turn struct {
 	serial uint64
 }
 
-func newPublisher() *publisher {
-	p := &publisher{}
+func newPublisher(now func() time.Time) *publisher {
+	p := &publisher{now: now}
 	p.moved.L = &p.mu
 	return p
 }
@@ -55,9 +59,22 @@ func (p *publisher) number(shared *pki.SharedKey) (*turn, error) {
 	if err != nil {
 		return nil, err
 	}
+	if p.epoch != epoch {
+		p.epoch, p.first = epoch, p.now()
+	}
 	t := &turn{epoch: epoch, serial: serial}
 	p.line = append(p.line, t)
 	return t, nil
+}
+
+// firstUnder is when the first publication under an epoch was numbered here; zero when none was.
+func (p *publisher) firstUnder(epoch *pki.KeyEpoch) time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.epoch != epoch {
+		return time.Time{}
+	}
+	return p.first
 }
 
 // wait returns when t is the first in the line.

@@ -17,6 +17,7 @@ type counters struct {
 	returns, syndicReturns, duplicates     atomic.Int64
 	events, eventsDropped                  atomic.Int64
 	eventsRepeated, repeated, replayed     atomic.Int64
+	rotationsPutOff                        atomic.Int64
 	byCommand                              [64]atomic.Int64
 }
 
@@ -45,6 +46,9 @@ type Stats struct {
 	EventsLost   int64            // minion events with reserved tags, dropped
 	Commands     map[string]int64 // encrypted requests by command
 	Minions      int              // minions heard of since the start
+
+	Rotations int64 // new AES keys
+	PutOff    int64 // rotations that waited for saltern_rotation_gap, however many deletions they stand for
 
 	EventsRepeated int64         // forwarded events that were here before, dropped
 	Repeated       int64         // publications that came round again, not sent
@@ -84,6 +88,7 @@ func (m *Master) Stats() Stats {
 		Events: c.events.Load(), EventsLost: c.eventsDropped.Load(),
 		Commands: map[string]int64{}, Minions: m.presence.count(),
 		EventsRepeated: c.eventsRepeated.Load(), Repeated: c.repeated.Load(), Replayed: c.replayed.Load(),
+		Rotations: int64(m.shared.Rotations()), PutOff: c.rotationsPutOff.Load(),
 		Syndics: m.syndicStats(),
 	}
 	for i := range c.byLevel {

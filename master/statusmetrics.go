@@ -29,6 +29,8 @@ func addRequests(b *metrics.Builder, n numbers) {
 		b.Add(metrics.RequestsRefused, float64(r.count), r.reason)
 	}
 	b.Add(metrics.SignIns, float64(s.SignIns))
+	b.Add(metrics.AESRotations, float64(s.Rotations))
+	b.Add(metrics.AESRotationsLate, float64(s.PutOff))
 	b.Add(metrics.AuthAttempts, float64(s.Accepted), "success")
 	b.Add(metrics.AuthAttempts, float64(s.Pending), "pending")
 	b.Add(metrics.AuthAttempts, float64(s.AuthRefused), "rejected")

@@ -142,7 +142,7 @@ func (m *Master) wireTier(cfg *config.Master) error {
 	if m.inventories, err = openInventories(filepath.Join(cfg.CacheDir, "saltern", "inventory"), m.log); err != nil {
 		return err
 	}
-	m.guard, m.origins, m.publisher = newLoopGuard(), newOrigins(), newPublisher()
+	m.guard, m.origins, m.publisher = newLoopGuard(), newOrigins(), newPublisher(m.now)
 	return m.beginEpoch()
 }
 

@@ -182,6 +182,7 @@ type Master struct {
 	PendingReply     string        `salt:"saltern_pending_reply"`   // pending or full
 	RefreshOnStart   bool          `salt:"saltern_refresh_on_start"`
 	Watchdog         time.Duration `salt:"saltern_watchdog"`          // 0 = off
+	RotationGap      time.Duration `salt:"saltern_rotation_gap"`      // between two rotations by deletion; 0 = none
 	Heartbeat        time.Duration `salt:"saltern_heartbeat"`         // ZMTP, both ports; 0 = none
 	HeartbeatTimeout time.Duration `salt:"saltern_heartbeat_timeout"` // 0 = Heartbeat
 	KeyPeers         *Map          `salt:"saltern_key_peers"`

@@ -11,6 +11,8 @@ var (
 	AuthAttempts = define(Counter, "salt_auth_attempts_total", "Sign-ins, by result. `pending` waits for acceptance.",
 		Label{Name: "result", Values: []string{"success", "pending", "rejected"}})
 	SignIns          = define(Counter, "saltern_master_sign_ins_total", "Sign-in requests, ill-formed ones included.")
+	AESRotations     = define(Counter, "saltern_master_aes_rotations_total", "New AES keys.")
+	AESRotationsLate = define(Counter, "saltern_master_aes_rotations_put_off_total", "Rotations that waited for saltern_rotation_gap, each for one or more deleted keys.")
 	ConnectedMinions = define(Gauge, "salt_master_connected_minions_count", "Minions that proved themselves in the last ten minutes.")
 	Keys             = define(Gauge, "saltern_master_keys", "Minion keys, by state; those that are not accepted are counted every 30 s.",
 		Label{Name: "state", Values: []string{"accepted", "pending", "rejected", "denied"}})

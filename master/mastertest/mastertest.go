@@ -41,7 +41,7 @@ func DefaultConfig(t testing.TB, dir string) *config.Master {
 	cfg, _, err := config.LoadMaster(config.LoadOptions{ConfigDir: filepath.Join(dir, "etc"), Overrides: map[string]any{
 		"root_dir": dir, "interface": "127.0.0.1", "ret_port": 0, "publish_port": 0, "id": "test_master", "user": u.Username,
 		// Short, because the kernel limits the names of Unix sockets.
-		"sock_dir": filepath.Join(dir, "s"),
+		"sock_dir": filepath.Join(dir, "s"), "saltern_rotation_gap": 0,
 	}})
 	if err != nil {
 		t.Fatal(err)

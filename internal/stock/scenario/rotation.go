@@ -45,7 +45,7 @@ func rotationGroups(c *Column) []Group {
 
 func (r *rotation) build(ctx context.Context, b *Bench) error {
 	return r.joined.do(func() error {
-		extra := r.column.oldMinions()
+		extra := append(r.column.oldMinions(), "saltern_rotation_gap: 0") // what is measured is the minion
 		var options []string
 		if r.signed {
 			extra = append(extra, "master_sign_pubkey: True")
