@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/saltern-io/saltern/internal/signin"
 	"github.com/saltern-io/saltern/internal/version"
 	"github.com/saltern-io/saltern/internal/wire"
 	"github.com/saltern-io/saltern/transport"
@@ -84,7 +83,7 @@ func (u *Upstream) askPillar(ctx context.Context) {
 	creds := u.creds.Load()
 	empty := wire.AppendMapHeader(nil, 0)
 	load := wire.PillarRequest{ID: u.ident.ID, Grains: grains, PillarOverride: empty, ExtraMinionData: empty, Ver: "2"}.
-		AppendLoad(nil, u.ident.Proof(creds, signin.NewNonce(), time.Now()))
+		AppendLoad(nil, u.ident.Proof(creds, wire.NewNonce(), time.Now()))
 	ctx, cancel := context.WithTimeout(ctx, pillarTimeout)
 	defer cancel()
 	if _, err := client.Do(ctx, u.ident.Seal(creds, load)); err != nil && ctx.Err() == nil {

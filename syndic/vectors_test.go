@@ -104,7 +104,7 @@ func checkForged(t *testing.T, ident *signin.Identity, body []byte, good signin.
 	t.Helper()
 	other := testKeys()[0].Public()
 	for what, change := range map[string]func(b []byte, ch *signin.Challenge){
-		"nonce":  func(_ []byte, ch *signin.Challenge) { ch.Nonce = signin.NewNonce() },
+		"nonce":  func(_ []byte, ch *signin.Challenge) { ch.Nonce = wire.NewNonce() },
 		"token":  func(_ []byte, ch *signin.Challenge) { ch.Token = pki.NewKeyString() },
 		"pin":    func(_ []byte, ch *signin.Challenge) { ch.Pinned = other },
 		"sig":    func(b []byte, _ *signin.Challenge) { b[len(b)-1] ^= 1 },
@@ -186,7 +186,7 @@ func TestReply_vectors(t *testing.T) {
 			if err != nil || !wire.IsNil(reply) || acknowledged(reply) != nil {
 				t.Errorf("%s: %x, %v", name, reply, err)
 			}
-			if _, err := signin.OpenReply(&signin.Credentials{Shared: key}, body, signin.NewNonce()); !errors.Is(err, wire.ErrNonce) {
+			if _, err := signin.OpenReply(&signin.Credentials{Shared: key}, body, wire.NewNonce()); !errors.Is(err, wire.ErrNonce) {
 				t.Errorf("%s: reply to another request: %v", name, err)
 			}
 			if _, err := signin.OpenReply(&signin.Credentials{Shared: newCipher(t)}, body, c.Nonce); !errors.Is(err, signin.ErrStaleKeys) {

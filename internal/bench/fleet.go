@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
@@ -69,7 +67,7 @@ func (f *fleet) close() error {
 // authBody is a sign-in of the minion, with the challenge once the master's key is known.
 func (f *fleet) authBody(m *fleetMinion) ([]byte, error) {
 	r := wire.AuthRequest{
-		ID: m.id, Nonce: newNonce(), EncAlgo: string(pki.OAEPSHA1), SigAlgo: string(pki.PKCS1v15SHA1),
+		ID: m.id, Nonce: wire.NewNonce(), EncAlgo: string(pki.OAEPSHA1), SigAlgo: string(pki.PKCS1v15SHA1),
 		Pub: f.key.Public().Clean(), Level: f.level,
 	}
 	if f.server != nil {
@@ -126,7 +124,7 @@ func (f *fleet) cipher(m *fleetMinion) *pki.Cipher {
 
 // returnBody is what a minion sends for test.ping, and the nonce its answer must carry.
 func (f *fleet) returnBody(m *fleetMinion, jid string, now time.Time) (body []byte, nonce string, err error) {
-	proof := wire.Proof{Nonce: newNonce()}
+	proof := wire.Proof{Nonce: wire.NewNonce()}
 	if f.level >= 3 {
 		proof.TS, proof.Tok = now.Unix(), f.tok
 	}
@@ -181,10 +179,4 @@ func (m *master) publish(_ context.Context, p *peer, jid, tgt string) (wire.Publ
 		err = fmt.Errorf("publish: %s", reply.Err)
 	}
 	return reply, err
-}
-
-func newNonce() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails
-	return hex.EncodeToString(b[:])
 }

@@ -39,7 +39,7 @@ func (i *Identity) Seal(c *Credentials, load []byte) []byte {
 
 // Exchange sends one load with do and opens the answer. load makes it for a proof. ErrStaleKeys asks for a new sign-in.
 func (i *Identity) Exchange(ctx context.Context, c *Credentials, do func(ctx context.Context, body []byte) ([]byte, error), load func(wire.Proof) ([]byte, error)) ([]byte, error) {
-	nonce := NewNonce()
+	nonce := wire.NewNonce()
 	proof := i.Proof(c, nonce, time.Now())
 	if c.Level < 3 {
 		proof.Tok = i.Tok // events need it at level 2; returns leave it out

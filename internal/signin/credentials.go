@@ -1,7 +1,6 @@
 package signin
 
 import (
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
@@ -87,7 +86,7 @@ type Challenge struct {
 
 // SignInRequest builds an `_auth` envelope at level 3. Masters that know only level 2 take it as 2.
 func (i *Identity) SignInRequest(pinned *pki.PublicKey) ([]byte, Challenge, error) {
-	ch := Challenge{Nonce: NewNonce(), Pinned: pinned}
+	ch := Challenge{Nonce: wire.NewNonce(), Pinned: pinned}
 	req := wire.AuthRequest{
 		ID: i.ID, Nonce: ch.Nonce, EncAlgo: string(i.EncAlg), SigAlgo: string(i.SigAlg),
 		Pub: i.Key.Public().Clean(), Level: 3,
@@ -212,13 +211,4 @@ func (i *Identity) openSecrets(a *wire.AuthAccept, key *pki.PublicKey, ch Challe
 	}
 	c.Level = 3
 	return c, nil
-}
-
-// NewNonce returns 32 lower-case hex characters in the form of a UUID4 without dashes.
-func NewNonce() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails
-	b[6] = b[6]&0x0f | 0x40
-	b[8] = b[8]&0x3f | 0x80
-	return hex.EncodeToString(b[:])
 }

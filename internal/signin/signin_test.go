@@ -122,7 +122,7 @@ func TestMasterKey_signed(t *testing.T) {
 func TestOpenSignIn_verdicts(t *testing.T) {
 	master := testKeys()[0]
 	ident := &Identity{ID: "syn1", Key: testKeys()[1], EncAlg: pki.OAEPSHA1, SigAlg: pki.PKCS1v15SHA1}
-	ch := Challenge{Nonce: NewNonce(), Pinned: master.Public()}
+	ch := Challenge{Nonce: wire.NewNonce(), Pinned: master.Public()}
 	signed := func(ret any, nonce string) []byte {
 		load := wire.AppendAuthRet(nil, ret, nonce)
 		sig, err := master.Sign(pki.PKCS1v15SHA1, load)
@@ -139,7 +139,7 @@ func TestOpenSignIn_verdicts(t *testing.T) {
 		{signed(false, ch.Nonce), ErrRefused},
 		{signed("full", ch.Nonce), ErrFull},
 		{signed("odd", ch.Nonce), ErrAuthReply},
-		{signed(true, NewNonce()), ErrAuthReply},
+		{signed(true, wire.NewNonce()), ErrAuthReply},
 		{wire.AppendAuthPlain(nil, true), ErrAuthReply}, // anybody can say that
 		{wire.AppendAuthPlain(nil, "bad sig algo"), ErrAuthReply},
 		{wire.BadLoad, ErrAuthReply},

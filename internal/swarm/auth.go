@@ -2,7 +2,6 @@ package swarm
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
@@ -147,7 +146,7 @@ func (m *minion) exchangeAuth(ctx context.Context) (*credentials, error) {
 			return nil, err
 		}
 	}
-	nonce := newNonce()
+	nonce := wire.NewNonce()
 	body, err := m.authRequest(nonce, token).AppendEnvelope(nil)
 	if err != nil {
 		return nil, err
@@ -257,13 +256,4 @@ func (m *minion) accept(load *wire.AuthAccept, challenge string, known *pki.Publ
 		return nil, fmt.Errorf("%w: session: %w", errAuthReply, err)
 	}
 	return creds, nil
-}
-
-// newNonce returns 32 hex characters in the form of a UUID4 without dashes (spec: transport §2.4).
-func newNonce() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails
-	b[6] = b[6]&0x0f | 0x40
-	b[8] = b[8]&0x3f | 0x80
-	return hex.EncodeToString(b[:])
 }

@@ -20,7 +20,7 @@ func BenchmarkSealReturn(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if _, err := m.sealed(f, creds, newNonce()); err != nil {
+		if _, err := m.sealed(f, creds, wire.NewNonce()); err != nil {
 			b.Fatal(err)
 		}
 	}

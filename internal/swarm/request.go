@@ -140,7 +140,7 @@ func (m *minion) attempt(ctx context.Context, f *fields, timeout time.Duration) 
 }
 
 func (m *minion) transfer(ctx context.Context, f *fields, creds *credentials, timeout time.Duration) ([]byte, error) {
-	nonce := newNonce()
+	nonce := wire.NewNonce()
 	body, err := m.sealed(f, creds, nonce)
 	if err != nil {
 		return nil, err

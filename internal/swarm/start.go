@@ -86,7 +86,7 @@ func (m *minion) pillar(ctx context.Context) error {
 }
 
 func (m *minion) pillarAttempt(ctx context.Context, f *fields) error {
-	nonce := newNonce()
+	nonce := wire.NewNonce()
 	for again := false; ; again = true {
 		creds := m.creds.Load()
 		body, err := m.sealed(f, creds, nonce)

@@ -112,7 +112,7 @@ func TestVectors_authExchanges(t *testing.T) {
 // checkAuthRefuses changes one thing at a time about a good reply.
 func checkAuthRefuses(t *testing.T, m *minion, reply []byte, nonce, token string) {
 	t.Helper()
-	if _, err := m.checkAuth(reply, newNonce(), token, nil); err == nil {
+	if _, err := m.checkAuth(reply, wire.NewNonce(), token, nil); err == nil {
 		t.Error("another nonce passes")
 	}
 	if _, err := m.checkAuth(reply, nonce, pki.NewKeyString(), nil); err == nil {
@@ -258,7 +258,7 @@ func TestVectors_replies(t *testing.T) {
 			if err := m.openPillar(top, creds, nonce); err != nil {
 				t.Errorf("%s: %v", v.SaltVersion, err)
 			}
-			if err := m.openPillar(top, creds, newNonce()); err == nil {
+			if err := m.openPillar(top, creds, wire.NewNonce()); err == nil {
 				t.Errorf("%s: a pillar for another nonce passes", v.SaltVersion)
 			}
 			continue

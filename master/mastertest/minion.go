@@ -3,7 +3,6 @@ package mastertest
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -149,7 +148,7 @@ func (m *Minion) SignIn(t testing.TB) wire.AuthReply {
 func (m *Minion) AuthRequest() wire.AuthRequest {
 	req := wire.AuthRequest{ID: m.ID, EncAlgo: m.EncAlgo, SigAlgo: m.SigAlgo, Pub: string(m.Key.Public().PEM()), Level: m.Level}
 	if m.Level >= 2 {
-		req.Nonce = newNonce()
+		req.Nonce = wire.NewNonce()
 	}
 	return req
 }
@@ -213,12 +212,6 @@ func cipher(t testing.TB, key []byte) *pki.Cipher {
 		t.Fatal(err)
 	}
 	return c
-}
-
-func newNonce() string {
-	var b [wire.NonceLen / 2]byte
-	rand.Read(b[:]) // never fails
-	return hex.EncodeToString(b[:])
 }
 
 // Tok proves the minion's id in the requests of level 2 that need it; level 3 has it in all.
@@ -313,7 +306,7 @@ func (m *Minion) exchange(t testing.TB, load *wire.Map) (raw []byte, nonce strin
 		add("tok", m.tok)
 	}
 	if m.Level >= 2 {
-		add("nonce", newNonce())
+		add("nonce", wire.NewNonce())
 	}
 	value, err := wire.Encode(load, wire.Wire)
 	if err != nil {
