@@ -247,7 +247,9 @@ func (f *fan) joinAll(ctx context.Context, b *Bench) error {
 		if f.swarm == 0 {
 			break
 		}
-		err := stock.Poll(ctx, "simulated minions below "+low.name, startTimeout, func() error {
+		// A stock master signs in a few a second, on a busy machine one or two.
+		patience := startTimeout + min(time.Duration(f.swarm)*time.Second/2, 3*time.Minute)
+		err := stock.Poll(ctx, "simulated minions below "+low.name, patience, func() error {
 			if err := running(low.swarm); err != nil {
 				return err
 			}
