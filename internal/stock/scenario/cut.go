@@ -146,7 +146,7 @@ func (f *fan) accounted(ctx context.Context, b *Bench, position int, jobs ...job
 		if err := f.count(ctx); err != nil {
 			return err
 		}
-		run, reported = 0, low.tally.reported(upstream, position)
+		run, reported = 0, low.tally.reported(upstream, position, jobs...)
 		for _, j := range jobs {
 			if len(j.top.tally.missing(j.jid, j.ids)) == 0 {
 				run++

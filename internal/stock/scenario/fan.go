@@ -38,6 +38,7 @@ type fan struct {
 	links      [][]link // by low and top
 	m          []*minion
 	up         once
+	excused    map[string]bool // "jid/id" of returns that a stock lower master never had
 }
 
 // link is the two connections between a syndic and a master of masters.

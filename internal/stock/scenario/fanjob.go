@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -29,7 +30,7 @@ func (f *fan) count(ctx context.Context) error {
 
 // arrive waits until every job is complete at its top.
 func (f *fan) arrive(ctx context.Context, patience time.Duration, jobs ...job) error {
-	return stock.Poll(ctx, "every return at its origin", patience, func() error {
+	err := stock.Poll(ctx, "every return at its origin", patience, func() error {
 		if err := f.alive(); err != nil {
 			return err
 		}
@@ -37,12 +38,45 @@ func (f *fan) arrive(ctx context.Context, patience time.Duration, jobs ...job) e
 			return err
 		}
 		for _, j := range jobs {
-			if missing := j.top.tally.missing(j.jid, j.ids); len(missing) > 0 {
+			if missing := j.top.tally.missing(j.jid, f.wanted(j)); len(missing) > 0 {
 				return fmt.Errorf("job %s at %s: %w from %s", j.jid, j.top.name, errIncomplete, short(missing))
 			}
 		}
 		return nil
 	})
+	if errors.Is(err, stock.ErrTimeout) && f.excuse(jobs) {
+		return nil
+	}
+	return err
+}
+
+// wanted are the minions whose return of the job has to come.
+func (f *fan) wanted(j job) []string {
+	return slices.DeleteFunc(slices.Clone(j.ids), func(id string) bool { return f.excused[j.jid+"/"+id] })
+}
+
+// excuse gives up the returns that a stock lower master does not have, though it published the job: on a busy machine
+// one of its minions may not get it, or not get its return through. false when anything else is missing.
+func (f *fan) excuse(jobs []job) bool {
+	if f.master.Label() != "stock" {
+		return false
+	}
+	excused := make(map[string]bool)
+	for _, j := range jobs {
+		for _, id := range j.top.tally.missing(j.jid, f.wanted(j)) {
+			for _, low := range f.lows {
+				if !low.tally.jobs[j.jid] || low.tally.returns[j.jid][id] > 0 {
+					return false
+				}
+			}
+			excused[j.jid+"/"+id] = true
+		}
+	}
+	if f.excused == nil {
+		f.excused = make(map[string]bool)
+	}
+	maps.Copy(f.excused, excused)
+	return true
 }
 
 // alive tells whether every daemon runs that should.
@@ -83,6 +117,7 @@ func (f *fan) exactly(ctx context.Context, b *Bench, patience time.Duration, job
 		}
 	}
 	var faults []error
+	excused := 0
 	doubled := make(map[*host]int)
 	looked := make(map[*host]int)
 	for _, j := range jobs {
@@ -92,13 +127,17 @@ func (f *fan) exactly(ctx context.Context, b *Bench, patience time.Duration, job
 				faults = append(faults, fmt.Errorf("%d returns of job %s of %s are at %s", n, j.jid, j.top.name, other.name))
 			}
 		}
-		if strangers := len(j.top.tally.returns[j.jid]) - len(j.ids); strangers != 0 {
-			faults = append(faults, fmt.Errorf("%d minions too many returned job %s", strangers, j.jid))
+		if n := strangers(j.top.tally.returns[j.jid], j.ids); n != 0 {
+			faults = append(faults, fmt.Errorf("%d minions too many returned job %s", n, j.jid))
 		}
+		excused += len(j.ids) - len(f.wanted(j))
 		if looked[j.top]++; looked[j.top] > lookups {
 			continue // one look is a start of Python
 		}
 		faults = append(faults, f.lookup(ctx, j))
+	}
+	if excused > 0 {
+		b.note("%d returns never came to the stock lower master", excused)
 	}
 	for top, n := range doubled {
 		switch {
@@ -110,6 +149,17 @@ func (f *fan) exactly(ctx context.Context, b *Bench, patience time.Duration, job
 		}
 	}
 	return errors.Join(faults...)
+}
+
+// strangers is the number of minions that returned and are not among the ids.
+func strangers[V any](returned map[string]V, ids []string) int {
+	n := len(returned)
+	for _, id := range ids {
+		if _, ok := returned[id]; ok {
+			n--
+		}
+	}
+	return n
 }
 
 func expected(jobs []job, top *host) int {
@@ -139,12 +189,12 @@ func (f *fan) lookup(ctx context.Context, j job) error {
 		return fmt.Errorf("salt-run jobs.lookup_jid %s: %w in %q", j.jid, err, result.Stdout)
 	}
 	var missing []string
-	for _, id := range j.ids {
+	for _, id := range f.wanted(j) {
 		if _, ok := cached[id]; !ok {
 			missing = append(missing, id)
 		}
 	}
-	if len(missing) > 0 || len(cached) != len(j.ids) {
+	if len(missing) > 0 || strangers(cached, j.ids) > 0 {
 		return fmt.Errorf("job cache of %s has %d returns of job %s, want %d, not there: %s", j.top.name, len(cached), j.jid,
 			len(j.ids), short(missing))
 	}

@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/saltern-io/saltern/internal/stock"
@@ -71,11 +72,14 @@ func (t *tally) extra(jid string) int {
 	return extra
 }
 
-// reported is the number of publications of one upstream said to be missed, from position on in missed.
-func (t *tally) reported(upstream string, position int) int {
+// reported is the number of publications of one upstream said to be missed, from position on in missed. With jobs
+// given a report that names another one does not count.
+func (t *tally) reported(upstream string, position int, jobs ...job) int {
 	total := 0
 	for _, event := range t.missed[min(position, len(t.missed)):] {
-		if event.Str("upstream") != upstream {
+		jid := event.Str("jid")
+		other := jid != "" && len(jobs) > 0 && !slices.ContainsFunc(jobs, func(j job) bool { return j.jid == jid })
+		if other || event.Str("upstream") != upstream {
 			continue
 		}
 		total += max(1, number(event.Value("count")))

@@ -62,7 +62,7 @@ func busOf(t *testing.T, events map[string]map[string]any, order ...string) *sto
 
 func TestTally(t *testing.T) {
 	events := map[string]map[string]any{
-		missedTag:             {"upstream": "127.0.1.1", "count": 3},
+		missedTag:             {"upstream": "127.0.1.1", "count": 3, "jid": "7"},
 		"salt/job/1/ret/a/b":  {},
 		"salt/job/1/new":      {},
 		"salt/auth":           {},
@@ -86,6 +86,11 @@ func TestTally(t *testing.T) {
 	}
 	if n := tl.reported("127.0.1.1", 1); n != 3 {
 		t.Errorf("%d reported since the first, want 3", n)
+	}
+	for jid, want := range map[string]int{"7": 6, "8": 0} {
+		if n := tl.reported("127.0.1.1", 0, job{jid: jid}); n != want {
+			t.Errorf("%d reported for job %s, want %d", n, jid, want)
+		}
 	}
 	if n := tl.reported("127.0.1.2", 0); n != 0 {
 		t.Errorf("%d reported of another upstream", n)
