@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/saltern-io/saltern/internal/wire"
 	"github.com/saltern-io/saltern/jobcache"
@@ -13,13 +14,15 @@ import (
 const (
 	maxReplyPubs  = 10_000
 	maxReplyBytes = 1 << 20
+	// maxReplyFrames bounds a reply with frames: each costs a signature.
+	maxReplyFrames = 100
 )
 
 // missedPubs answers `_saltern_pubs`: what this master has published behind the position that a syndic names. It is
-// served to syndics only; anybody else gets what a master without the command answers. The reply never reaches beyond
+// served to syndics and the taps of saltern_taps only; anybody else gets what a master without the command answers. The reply never reaches beyond
 // what has been sent, so that a syndic can go on from Next without a gap.
 func (m *Master) missedPubs(r *request) ([]byte, error) {
-	if r.level < 2 || !m.syndics.has(r.id) {
+	if r.level < 2 || !m.syndics.has(r.id) && !slices.Contains(m.cfg.Load().Taps, r.id) {
 		m.stats.unknown.Add(1)
 		return valueEmptyMap, nil
 	}
@@ -38,6 +41,10 @@ func (m *Master) missedPubs(r *request) ([]byte, error) {
 	room := pubsRoom{reply: &reply, most: maxReplyPubs}
 	if req.Max > 0 {
 		room.most = min(room.most, req.Max)
+	}
+	if req.Frames {
+		room.most = min(room.most, maxReplyFrames)
+		room.seal = func(load []byte) ([]byte, error) { return m.envelope(load, epoch.Cipher) }
 	}
 	known := false
 	if req.Epoch != "" {
@@ -60,6 +67,7 @@ type pubsRoom struct {
 	reply *wire.PubsReply
 	most  int
 	bytes int
+	seal  func(load []byte) ([]byte, error) // nil = frames are not wanted
 }
 
 func (p *pubsRoom) take(pub jobcache.Publication) error {
@@ -71,10 +79,16 @@ func (p *pubsRoom) take(pub jobcache.Publication) error {
 		p.reply.More = true
 		return jobcache.ErrStop
 	}
+	kept := wire.KeptPub{Epoch: pub.Epoch, Serial: pub.Serial, T: pub.Time.UnixMilli(), Load: append([]byte(nil), pub.Load...)}
+	if p.seal != nil && pub.Epoch == p.reply.Epoch {
+		var err error
+		if kept.Frame, err = p.seal(kept.Load); err != nil {
+			return err
+		}
+		size += len(kept.Frame)
+	}
 	p.bytes += size
-	p.reply.Pubs = append(p.reply.Pubs, wire.KeptPub{
-		Epoch: pub.Epoch, Serial: pub.Serial, T: pub.Time.UnixMilli(), Load: append([]byte(nil), pub.Load...),
-	})
+	p.reply.Pubs = append(p.reply.Pubs, kept)
 	return nil
 }
 

@@ -202,3 +202,43 @@ func TestJournal_isWhatWasSent(t *testing.T) {
 		t.Errorf("journal %v\nwire %v, next %d", kept, sent, p.Next)
 	}
 }
+
+// TestMissedPubs_taps: an id of saltern_taps may ask, without being a syndic, and gets the frames that were published; who does
+// not ask for frames gets none.
+func TestMissedPubs_taps(t *testing.T) {
+	m := mastertest.Start(t, func(c *config.Master) { c.OrderMasters, c.Taps = true, []string{"tap1"} })
+	tap, other := newSyndic(t, m, "tap1", 3), newSyndic(t, m, "m1", 3)
+	for range 3 {
+		mustPublish(t, m, ping("*"))
+	}
+	if _, err := other.pubs(t, wire.PubsRequest{Frames: true}); !errors.Is(err, wire.ErrNotServed) {
+		t.Errorf("another minion: %v", err)
+	}
+	reply, err := tap.pubs(t, wire.PubsRequest{Frames: true})
+	if err != nil || len(reply.Pubs) != 3 {
+		t.Fatalf("%+v, %v", reply, err)
+	}
+	again, err := tap.pubs(t, wire.PubsRequest{Frames: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, p := range reply.Pubs {
+		env, err := wire.ParsePubEnvelope(p.Frame)
+		if err != nil {
+			t.Fatal(err)
+		}
+		plain, err := tap.Shared.Open(nil, env.Load)
+		if load, ok := wire.SplitPlain(plain); err != nil || !ok || !bytes.Equal(load, p.Load) {
+			t.Errorf("%d: frame of another publication: %v", i, err)
+		}
+		if !bytes.Equal(p.Frame, again.Pubs[i].Frame) {
+			t.Errorf("%d: another frame the second time", i)
+		}
+	}
+	if plain := tap.mustPubs(t, "", 0, 0); len(plain.Pubs) != 3 || plain.Pubs[0].Frame != nil {
+		t.Errorf("without asking: %+v", plain)
+	}
+	if n := len(m.Master.Stats().Syndics); n != 0 {
+		t.Errorf("the tap is one of %d syndics", n)
+	}
+}

@@ -15,7 +15,7 @@ const publishTimeout = 30 * time.Second
 
 // envelope seals and signs a publication load (spec: transport §4.4).
 func (m *Master) envelope(value []byte, cipher *pki.Cipher) ([]byte, error) {
-	box := cipher.Seal(nil, wire.AppendPlain(nil, "", value))
+	box := cipher.SealSame(nil, wire.AppendPlain(nil, "", value))
 	cfg := m.cfg.Load()
 	if !cfg.SignPubMessages {
 		return wire.AppendPubEnvelope(nil, box, "", nil), nil

@@ -85,6 +85,19 @@ func (c *Cipher) Seal(dst, plain []byte) []byte {
 	return c.sealIV(dst, plain, &iv)
 }
 
+// SealSame is Seal with an IV that only plain and the key decide, so that the same plain text has the same box whenever it is
+// sealed. It is for plain texts that never repeat, as equal boxes tell that they are equal: publications carry a serial. The
+// IV is an HMAC of plain under a key derived for that alone, hence unpredictable without the key.
+func (c *Cipher) SealSame(dst, plain []byte) []byte {
+	derive := hmac.New(sha256.New, c.macKey[:])
+	derive.Write([]byte("saltern publication iv")) // never fails, as below
+	mac := hmac.New(sha256.New, derive.Sum(nil))
+	mac.Write(plain)
+	var sum [sha256.Size]byte
+	iv := [aes.BlockSize]byte(mac.Sum(sum[:0]))
+	return c.sealIV(dst, plain, &iv)
+}
+
 func (c *Cipher) sealIV(dst, plain []byte, iv *[aes.BlockSize]byte) []byte {
 	pad := aes.BlockSize - len(plain)%aes.BlockSize
 	start, body := len(dst), len(plain)+pad

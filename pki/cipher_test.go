@@ -151,3 +151,27 @@ func TestCipher_allocations(t *testing.T) {
 		t.Errorf("Open allocates %v times", n)
 	}
 }
+
+// TestCipher_sealSame: the same plain text has the same box, under one key; other texts and keys have other IVs.
+func TestCipher_sealSame(t *testing.T) {
+	a, err := NewCipher(NewKeyString())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := NewCipher(NewKeyString())
+	if err != nil {
+		t.Fatal(err)
+	}
+	box := a.SealSame(nil, []byte("one"))
+	if !bytes.Equal(box, a.SealSame(nil, []byte("one"))) {
+		t.Error("another box the second time")
+	}
+	for name, other := range map[string][]byte{"another text": a.SealSame(nil, []byte("two")), "another key": b.SealSame(nil, []byte("one"))} {
+		if bytes.Equal(box[:16], other[:16]) {
+			t.Errorf("%s: the same IV", name)
+		}
+	}
+	if plain, err := a.Open(nil, box); err != nil || string(plain) != "one" {
+		t.Errorf("%q, %v", plain, err)
+	}
+}

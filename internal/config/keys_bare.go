@@ -70,6 +70,7 @@ var salternOptions = []Option{
 	{Name: "saltern_max_msg_bytes", Type: Int, Default: "104857600", Verdict: Honoured, About: "largest message the sockets take"},
 	{Name: "saltern_drain_timeout", Type: Float, Default: "10", Verdict: Honoured, Unit: Seconds, About: "how long requests in flight may finish after SIGTERM"},
 	{Name: "saltern_journal_keep", Type: Float, Default: "86400", Verdict: Honoured, Reload: Live, Unit: Seconds, About: "how long publications are kept for syndics that missed them; 0 keeps none"},
+	{Name: "saltern_taps", Type: List, Default: "[]", Verdict: Honoured, Reload: Live, About: "ids of accepted keys with which taps of saltern relay sign in: they may ask for publications that they missed"},
 	{Name: "saltern_journal_max", Type: Int, Default: "100000", Verdict: Honoured, About: "most publications kept for syndics; 0 keeps none"},
 	{Name: "saltern_replay_first", Type: Float, Default: "60", Verdict: Honoured, Reload: Live, Unit: Seconds, About: "how old publications may be that a syndic gets at its first contact"},
 	{Name: "saltern_syndic_seen", Type: Float, Default: "600", Verdict: Honoured, Reload: Live, Unit: Seconds, About: "how long a silent syndic's list of minions counts as current"},

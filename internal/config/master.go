@@ -177,6 +177,7 @@ type Master struct {
 	MetricsAddress   string        `salt:"saltern_metrics_address"` // host:port, "" = no TCP listener
 	JournalKeep      time.Duration `salt:"saltern_journal_keep"`    // age of publications kept for syndics; 0 = none
 	JournalMax       int           `salt:"saltern_journal_max"`     // their number; 0 = none
+	Taps             []string      `salt:"saltern_taps"`            // ids of relay taps that may read the journal
 	ReplayFirst      time.Duration `salt:"saltern_replay_first"`    // how old the publications of a first contact may be
 	SyndicSeen       time.Duration `salt:"saltern_syndic_seen"`     // how long a silent syndic's inventory is believed
 	PendingReply     string        `salt:"saltern_pending_reply"`   // pending or full

@@ -50,6 +50,11 @@ type RelayTap struct {
 	Name        string // of the stream, behind the prefix
 	Host        string // the master of masters
 	PublishPort int
+
+	// A tap with a directory opens what it hears, with the minion's key that is there. The master has to accept the key.
+	PKIDir  string // "" = it opens nothing
+	ID      string // the minion's id of that key
+	RetPort int    // where it signs in
 }
 
 // Outlet modes.
@@ -208,9 +213,14 @@ func (e *relayEntry) hostAndName() (host, name string) {
 }
 
 func (r *Relay) addTap(_ int, e *relayEntry) {
-	t := RelayTap{PublishPort: e.port("publish_port", defaultPublishPort)}
+	t := RelayTap{
+		PublishPort: e.port("publish_port", defaultPublishPort), RetPort: e.port("ret_port", defaultRetPort), PKIDir: e.text("pki_dir", ""), ID: e.text("minion_id", r.ID),
+	}
 	t.Host, t.Name = e.hostAndName()
 	e.finish()
+	if t.PKIDir != "" && !filepath.IsAbs(t.PKIDir) {
+		r.fault("taps", nil, "entry %d: pki_dir must be an absolute path", e.number)
+	}
 	if slices.ContainsFunc(r.Taps, func(o RelayTap) bool { return o.Name == t.Name }) {
 		r.fault("taps", nil, "entry %d: the name %s is there twice", e.number, t.Name)
 	}
@@ -272,7 +282,7 @@ func (r *Relay) Validate() error {
 // LogSummary writes what the relay is going to do as one line each.
 func (r *Relay) LogSummary(log *slog.Logger) {
 	for _, t := range r.Taps {
-		log.Info("Tap", "master", fmt.Sprintf("%s:%d", t.Host, t.PublishPort), "stream", r.StreamKey(t.Name), "redis", r.Redis.String())
+		log.Info("Tap", "master", fmt.Sprintf("%s:%d", t.Host, t.PublishPort), "opens", t.PKIDir != "", "stream", r.StreamKey(t.Name), "redis", r.Redis.String())
 	}
 	for _, o := range r.Outlets {
 		log.Info("Outlet", "stream", r.StreamKey(o.Name), "master", o.Host, "mode", o.Mode, "redis", r.Redis.String())
@@ -282,7 +292,7 @@ func (r *Relay) LogSummary(log *slog.Logger) {
 // relayOptions are the rows of the relay's file.
 func relayOptions() []Option {
 	rows := []Option{
-		{Name: "taps", Type: List, Default: "[]", About: "masters of masters to listen to: maps with master, name (default master), publish_port (4505)"},
+		{Name: "taps", Type: List, Default: "[]", About: "masters of masters to listen to: maps with master, name (default master), publish_port (4505); and to open what they hear pki_dir (of an accepted minion key), minion_id (default id), ret_port (4506)"},
 		{Name: "outlets", Type: List, Default: "[]", About: "streams to serve to syndics: maps with master, name (default master), master_publish_port (4505), master_ret_port (4506), interface (127.0.0.1), publish_port (4515), ret_port (4516), mode (both or stream)"},
 		{Name: "id", Type: None | Str, Default: "''", About: "name in entries and reports; default the host's"},
 		{Name: "user", Type: Str, Default: "root", About: "account to run as"},

@@ -37,7 +37,7 @@ outlets:
 	if err != nil || len(report.Notices) != 0 {
 		t.Fatal(err, report.Notices)
 	}
-	if d := cmp.Diff([]RelayTap{{Name: "10.0.0.1", Host: "10.0.0.1", PublishPort: 4505}}, r.Taps); d != "" {
+	if d := cmp.Diff([]RelayTap{{Name: "10.0.0.1", Host: "10.0.0.1", PublishPort: 4505, RetPort: 4506, ID: r.ID}}, r.Taps); d != "" {
 		t.Error(d)
 	}
 	want := []RelayOutlet{
@@ -66,6 +66,7 @@ func TestLoadRelay_faults(t *testing.T) {
 		"misspelt":    {"taps:\n  - {master: a, publish_prt: 3}\n", "there is no key publish_prt"},
 		"no master":   {"taps:\n  - {name: a}\n", "names no master"},
 		"no map":      {"taps:\n  - a\n", "must be a map"},
+		"pki_dir":     {"taps: [{master: a, pki_dir: pki}]\n", "must be an absolute path"},
 		"no list":     {"taps: {a: b}\n", "must be a list"},
 		"twice":       {"taps: [{master: a}, {master: a}]\n", "is there twice"},
 		"mode":        {"outlets: [{master: a, mode: x}]\n", "mode must be both or stream"},

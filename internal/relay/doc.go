@@ -7,6 +7,8 @@
 //	     └────────────── direct link (mode both) ─────────────► race: the first copy wins; order: none goes out behind a later one
 //	  ROUTER 4506 ◄──────────────────────────────────────────── requests, passed on unopened
 //
+// A Tap with an accepted key (tracker.go) opens what it hears for the serial alone, and fetches or names what it missed.
+//
 // Frames stay as the master sealed and signed them; nothing of what is stored is ever evaluated, and every field that
 // comes back from Redis is checked like a stranger's bytes.
 //

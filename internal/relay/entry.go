@@ -123,8 +123,46 @@ func appendDeaf(dst []byte, from, to time.Time) []byte {
 	return binary.BigEndian.AppendUint64(dst, uint64(to.UnixMilli()))
 }
 
-// decodeBuffered reads both; the result aliases b.
+// appendOpened is the form of an entry whose place is known, and of a gap in the serials.
+func appendOpened(dst []byte, e *Entry) []byte {
+	dst = binary.BigEndian.AppendUint64(append(dst, 3), uint64(e.Time.UnixMilli()))
+	for _, n := range []uint64{e.Serial, e.GapFrom, e.GapTo, uint64(len(e.Epoch)), uint64(len(e.Topic))} {
+		dst = binary.AppendUvarint(dst, n)
+	}
+	dst = append(append(dst, e.Epoch...), e.Topic...)
+	return append(dst, e.Frame...)
+}
+
+func decodeOpened(b []byte) (e Entry, err error) {
+	bad := fmt.Errorf("%w: buffer", ErrEntry)
+	if len(b) < 8 {
+		return e, bad
+	}
+	e.Time = time.UnixMilli(int64(binary.BigEndian.Uint64(b)))
+	b = b[8:]
+	var epoch, topic uint64
+	for _, into := range []*uint64{&e.Serial, &e.GapFrom, &e.GapTo, &epoch, &topic} {
+		n, size := binary.Uvarint(b)
+		if size <= 0 {
+			return e, bad
+		}
+		*into, b = n, b[size:]
+	}
+	if epoch == 0 || epoch > maxName || topic > maxTopic || epoch+topic > uint64(len(b)) {
+		return e, bad
+	}
+	e.Epoch, e.Topic, e.Frame = string(b[:epoch]), b[epoch:epoch+topic], b[epoch+topic:]
+	if gap := e.GapTo > 0; gap != (len(e.Frame) == 0) || gap == (e.Serial > 0) || e.GapFrom > e.GapTo {
+		return e, bad
+	}
+	return e, nil
+}
+
+// decodeBuffered reads all of them; the result aliases b.
 func decodeBuffered(b []byte) (e Entry, err error) {
+	if len(b) > 0 && b[0] == 3 {
+		return decodeOpened(b[1:])
+	}
 	if len(b) == 17 && b[0] == 2 {
 		e.GapFrom, e.GapTo = binary.BigEndian.Uint64(b[1:]), binary.BigEndian.Uint64(b[9:])
 		e.Time = time.UnixMilli(int64(e.GapTo))

@@ -70,6 +70,9 @@ type Follower struct {
 	missedMu                                       sync.Mutex
 	missed                                         map[string]int64
 	trimmed                                        bool // what follows is behind a trimmed part
+
+	newest []Entry // the end of the stream
+	looked time.Time
 }
 
 // NewFollower opens the position on disk.
@@ -250,7 +253,9 @@ func (f *Follower) process(ctx context.Context, e *Entry, later []Entry) error {
 	dealt := known
 	switch {
 	case e.GapTo > 0:
-		f.report(deafness(e))
+		if m := deafness(e); f.unfilled(ctx, e, &m) {
+			f.report(m)
+		}
 	case known:
 		f.repeated.Add(1)
 	default:
@@ -277,17 +282,13 @@ func (f *Follower) process(ctx context.Context, e *Entry, later []Entry) error {
 // deliver offers an entry until it is taken, or too old; then it is reported. dealt is false when a copy behind it is the
 // one to look at.
 func (f *Follower) deliver(ctx context.Context, e *Entry, later []Entry) (dealt bool, err error) {
-	if f.cfg.Ordered && f.outdated(e, later) {
-		f.report(e.missed(ReasonEpoch, "sealed with a key that the master has replaced"))
-		return true, nil
-	}
 	for pause := retryMin; ; pause = min(2*pause, retryMax) {
 		left := f.cfg.MaxAge - f.now().Sub(e.Time)
 		if left <= 0 {
 			f.tooOld(e)
 			return true, nil
 		}
-		err := f.offer(ctx, e, left)
+		err := f.offer(ctx, e, later, left)
 		if errors.Is(err, errUnsure) {
 			pause = retryMin
 			switch f.place(ctx, e, later) {
@@ -308,6 +309,9 @@ func (f *Follower) deliver(ctx context.Context, e *Entry, later []Entry) (dealt 
 		case errors.Is(err, errCopy):
 			f.repeated.Add(1)
 			return true, nil
+		case errors.Is(err, errOutdated):
+			f.report(e.missed(ReasonEpoch, err.Error()))
+			return true, nil
 		case errors.Is(err, errLate):
 			f.report(e.missed(ReasonLate, "later publications went out before it"))
 			return true, nil
@@ -322,14 +326,33 @@ func (f *Follower) deliver(ctx context.Context, e *Entry, later []Entry) (dealt 
 }
 
 // outdated reports whether the master has another key by now: a syndic that has it too can no longer open the entry.
-func (f *Follower) outdated(e *Entry, later []Entry) bool {
+func (f *Follower) outdated(ctx context.Context, e *Entry, later []Entry) bool {
+	if e.Epoch == "" {
+		return false
+	}
+	if now := f.now(); now.Sub(f.looked) > epochLook {
+		newest, err := f.cfg.Log.Newest(ctx)
+		if err != nil {
+			f.log.Debug("End of the stream not read", "err", err) // the syndic finds out, by a sign-in
+		} else {
+			f.newest, f.looked = newest, now
+		}
+	}
+	for i := range f.newest {
+		if n := &f.newest[i]; n.MoM == e.MoM && n.Epoch != e.Epoch && n.Epoch != "" && beforeID(e.ID, n.ID) {
+			return true
+		}
+	}
 	for i := range later {
-		if later[i].MoM == e.MoM && later[i].Epoch != e.Epoch && e.Epoch != "" && later[i].Epoch != "" {
+		if later[i].MoM == e.MoM && later[i].Epoch != e.Epoch && later[i].Epoch != "" {
 			return true
 		}
 	}
 	return false
 }
+
+// epochLook is how long a look at the end of the stream, for the key in use, is good.
+const epochLook = 100 * time.Millisecond
 
 // tooOld reports an entry, unless another way has brought it.
 func (f *Follower) tooOld(e *Entry) {
@@ -344,11 +367,14 @@ func (f *Follower) tooOld(e *Entry) {
 	f.report(m)
 }
 
-func (f *Follower) offer(ctx context.Context, e *Entry, left time.Duration) error {
+func (f *Follower) offer(ctx context.Context, e *Entry, later []Entry, left time.Duration) error {
 	wait, cancel := context.WithTimeout(ctx, left)
 	defer cancel()
 	if err := f.cfg.Sink.Ready(wait); err != nil {
 		return err
+	}
+	if f.cfg.Ordered && f.outdated(wait, e, later) {
+		return errOutdated
 	}
 	return f.cfg.Sink.Deliver(wait, e)
 }

@@ -1,6 +1,9 @@
 package relay
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // Reasons for which a publication is reported instead of delivered; values of the label reason in the metrics.
 const (
@@ -44,7 +47,34 @@ func deafness(e *Entry) Missed {
 	return m
 }
 
-// tooOld reports an entry that nobody wants to run any more.
+// maxFilled bounds the serials of a gap that are looked for one by one.
+const maxFilled = 10_000
+
+// unfilled takes off a gap in the serials what another tap has brought, or has written by now; false when that is all.
+func (f *Follower) unfilled(ctx context.Context, e *Entry, m *Missed) bool {
+	if e.Epoch == "" || m.Count > maxFilled {
+		return true
+	}
+	there := map[uint64]bool{}
+	if behind, _, _, err := f.cfg.Log.Read(ctx, e.ID, readEntries, -1); err == nil { // else the whole gap is reported
+		for i := range behind {
+			if b := &behind[i]; b.MoM == e.MoM && b.Epoch == e.Epoch && b.Serial > 0 {
+				there[b.Serial] = true
+			}
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for serial := e.GapFrom; serial <= e.GapTo; serial++ {
+		one := Entry{MoM: e.MoM, Epoch: e.Epoch, Serial: serial}
+		if _, seen := f.mem.seen(one.serialKey()); seen || there[serial] {
+			m.Count--
+		}
+	}
+	return m.Count > 0
+}
+
+// missed reports an entry that nobody wants to run any more.
 func (e *Entry) missed(reason, text string) Missed {
 	return Missed{MoM: e.MoM, Count: 1, Reason: reason, Text: text, ID: e.ID, Tap: e.Tap, Serial: e.Serial, Time: e.Time}
 }

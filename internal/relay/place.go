@@ -10,9 +10,10 @@ import (
 
 // What a sink that keeps order says about an entry instead of taking it.
 var (
-	errLate   = errors.New("later publications went out before")
-	errUnsure = errors.New("its place is not known")
-	errCopy   = errors.New("it went out already")
+	errLate     = errors.New("later publications went out before")
+	errUnsure   = errors.New("its place is not known")
+	errCopy     = errors.New("it went out already")
+	errOutdated = errors.New("sealed with a key that the master has replaced")
 )
 
 // Seen reports whether a copy was here, and its number among those that went out: 0 when it was dealt with otherwise.

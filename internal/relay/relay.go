@@ -68,10 +68,14 @@ func New(cfg *config.Relay, log *slog.Logger) (_ *Relay, err error) {
 		return nil, err
 	}
 	for _, t := range cfg.Taps {
+		opens := &t
+		if t.PKIDir == "" {
+			opens = nil
+		}
 		tap, err := NewTap(TapConfig{
 			Name: t.Name, ID: cfg.ID, Endpoint: transport.Endpoint(t.Host, t.PublishPort), Context: r.zctx, Store: r.store,
 			Options: transport.SocketOptions{MaxMsgBytes: cfg.MaxMsgBytes, IPv6: cfg.IPv6, ReconnectMax: 2 * time.Second},
-			Log:     NewLog(r.client, cfg.StreamKey(t.Name), cfg.StreamMax, cfg.StreamKeep), Logger: log,
+			Log:     NewLog(r.client, cfg.StreamKey(t.Name), cfg.StreamMax, cfg.StreamKeep), Logger: log, Opens: opens,
 		})
 		if err != nil {
 			return nil, err
@@ -142,6 +146,11 @@ func (r *Relay) close() error {
 	}
 	if r.client != nil {
 		errs = append(errs, r.client.Close())
+	}
+	for _, t := range r.taps {
+		if t.track != nil {
+			errs = append(errs, t.track.o.client.Close())
+		}
 	}
 	if r.zctx != nil {
 		errs = append(errs, r.zctx.Close())

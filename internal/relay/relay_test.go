@@ -398,10 +398,18 @@ func FuzzParseEntry(f *testing.F) {
 func FuzzDecodeBuffered(f *testing.F) {
 	f.Add(appendBuffered(nil, time.UnixMilli(7), []byte("syndic"), []byte("frame")))
 	f.Add(appendDeaf(nil, time.UnixMilli(7), time.UnixMilli(9)))
+	f.Add(appendOpened(nil, &Entry{Time: time.UnixMilli(7), Epoch: "e", Serial: 3, Topic: []byte("syndic"), Frame: []byte("frame")}))
+	f.Add(appendOpened(nil, &Entry{Time: time.UnixMilli(7), Epoch: "e", GapFrom: 3, GapTo: 9}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		e, err := decodeBuffered(b)
 		if err == nil && e.GapTo == 0 && len(b) != 17 && len(e.Frame) == 0 {
 			t.Fatalf("%+v", e)
+		}
+		if err != nil || e.Epoch == "" {
+			return
+		}
+		if again, err := decodeBuffered(appendOpened(nil, &e)); err != nil || again.Serial != e.Serial || again.GapTo != e.GapTo || string(again.Frame) != string(e.Frame) {
+			t.Fatalf("%+v, %v, was %+v", again, err, e)
 		}
 	})
 }

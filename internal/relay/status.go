@@ -37,7 +37,7 @@ func (r *Relay) tapSection(b *metrics.Builder, s TapStats, now time.Time) status
 	if !q.Oldest.IsZero() {
 		queue.Oldest = status.Age(max(now.Sub(q.Oldest), 0))
 	}
-	return status.Section{
+	section := status.Section{
 		Title: "Tap " + s.Name, Upstream: s.Name, Queues: []status.Queue{queue},
 		Links: []status.Link{
 			{Name: s.Name, Up: s.LinkUp, State: word(s.LinkUp, "listening"), Since: s.LinkSince},
@@ -51,6 +51,16 @@ func (r *Relay) tapSection(b *metrics.Builder, s TapStats, now time.Time) status
 			{Name: "not taken by the disk", Value: s.Lost},
 		},
 	}
+	if s.Opens {
+		section.Links = append(section.Links, status.Link{
+			Name: "sign-in of tap " + s.Name, Up: s.SignedIn, State: word(s.SignedIn, "signed in"), Since: s.SignedSince, Reason: s.SignReason,
+		})
+		section.Rows = append(section.Rows,
+			status.Row{Name: "recovered from the master's journal", Value: s.Recovered},
+			status.Row{Name: "missing by their serials", Value: s.Gaps},
+		)
+	}
+	return section
 }
 
 func outletSection(b *metrics.Builder, s OutletStats) status.Section {

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/saltern-io/saltern/internal/config"
 	"github.com/saltern-io/saltern/internal/metrics"
 	"github.com/saltern-io/saltern/internal/outbox"
 	"github.com/saltern-io/saltern/transport"
@@ -26,6 +27,7 @@ type TapConfig struct {
 	Store    *outbox.Store
 	Log      *Log
 	Logger   *slog.Logger
+	Opens    *config.RelayTap // nil: it opens nothing
 }
 
 // TapStats is a snapshot of a Tap.
@@ -40,15 +42,24 @@ type TapStats struct {
 	Since     time.Time // when RedisUp changed
 	Reason    string    // why it is not
 	Buffer    outbox.Stats
+
+	Opens       bool
+	SignedIn    bool
+	SignedSince time.Time
+	SignReason  string
+	Recovered   int64 // publications from the master's journal
+	Gaps        int64 // publications that the serials show to be missing
 }
 
-// Tap writes the publications of one master of masters into a stream. It opens nothing. Make it with NewTap, run it once.
+// Tap writes the publications of one master of masters into a stream. Without a key of its own it opens nothing. Make it with
+// NewTap, run it once.
 type Tap struct {
 	cfg   TapConfig
 	log   *slog.Logger
 	queue *outbox.Queue
 	name  string // as entries carry it
 	now   func() time.Time
+	track *tracker // nil: it opens nothing
 
 	received, written, lost atomic.Int64
 	deaf                    atomic.Int64 // since when something was not buffered, Unix milliseconds; 0 = it was
@@ -112,10 +123,23 @@ func NewTap(cfg TapConfig) (*Tap, error) {
 	if err != nil {
 		return nil, fmt.Errorf("buffer of tap %s: %w", cfg.Name, err)
 	}
+	heard := int64(0)
 	if ok && len(stamp) == 8 {
-		t.deaf.Store(int64(binary.BigEndian.Uint64(stamp)))
+		heard = int64(binary.BigEndian.Uint64(stamp))
 	}
-	return t, nil
+	if cfg.Opens == nil {
+		t.deaf.Store(heard)
+		return t, nil
+	}
+	o, err := newOpener(*cfg.Opens, cfg.Context, cfg.Options, t.log)
+	if err != nil {
+		return nil, fmt.Errorf("tap %s: %w", cfg.Name, err)
+	}
+	t.track = &tracker{t: t, o: o}
+	if heard > 0 {
+		t.track.cut = time.UnixMilli(heard)
+	}
+	return t, t.track.load()
 }
 
 // stampEvery is how often a tap that listens notes so on disk: what was said between the last note and the next life was not heard.
@@ -133,6 +157,10 @@ func (t *Tap) Stats() TapStats {
 	s.LinkUp, s.LinkSince, _ = t.link.get()
 	s.RedisUp, s.Since, s.Reason = t.redis.get()
 	s.Buffer, _ = t.queue.Stats() // with an error everything but the oldest is there
+	if k := t.track; k != nil {
+		s.Opens, s.Recovered, s.Gaps = true, k.recovered.Load(), k.gaps.Load()
+		s.SignedIn, s.SignedSince, s.SignReason = k.o.signed.get()
+	}
 	return s
 }
 
@@ -161,7 +189,7 @@ func (t *Tap) Run(ctx context.Context) error {
 	wg.Go(func() { t.write(writing) })
 	failed := make(chan error, 1)
 	wg.Go(func() { failed <- sub.Run(ctx) })
-	t.listen(sub)
+	t.listen(ctx, sub)
 	if up, _, _ := t.link.get(); up {
 		t.cfg.Store.Commit(outbox.Unit{Facts: []outbox.Fact{t.stamp()}}, func([]outbox.Outcome) {}) // lost, an earlier one counts
 	}
@@ -184,36 +212,43 @@ func (t *Tap) drain() {
 }
 
 // listen takes what comes until the subscription ends. A cut is seen before what the next link brings.
-func (t *Tap) listen(sub *transport.Subscriber) {
+func (t *Tap) listen(ctx context.Context, sub *transport.Subscriber) {
 	links := sub.Links()
+	look := time.NewTimer(time.Hour)
+	look.Stop()
+	defer look.Stop()
+	change := func(e transport.LinkEvent, ok bool) {
+		if !ok {
+			links = nil
+			return
+		}
+		t.linkChanged(e)
+		if t.track != nil && e.Kind == transport.LinkConnected {
+			look.Reset(t.track.connected())
+		}
+	}
 	for {
 		select {
 		case e, ok := <-links:
-			if !ok {
-				links = nil
-				continue
-			}
-			t.linkChanged(e)
+			change(e, ok)
 			continue
 		default:
 		}
 		select {
 		case e, ok := <-links:
-			if !ok {
-				links = nil
-				continue
-			}
-			t.linkChanged(e)
+			change(e, ok)
 		case m, ok := <-sub.Messages():
 			if !ok {
 				return
 			}
-			t.take(m.Frames)
+			t.take(ctx, m.Frames)
+		case <-look.C:
+			look.Reset(t.track.look(ctx))
 		}
 	}
 }
 
-// linkChanged follows the link. A time without it is told to the outlets: a tap that opens nothing cannot see what it missed.
+// linkChanged follows the link. A time without it is told to the outlets, unless serials will tell exactly.
 func (t *Tap) linkChanged(e transport.LinkEvent) {
 	switch e.Kind {
 	case transport.LinkConnected:
@@ -222,8 +257,13 @@ func (t *Tap) linkChanged(e transport.LinkEvent) {
 		}
 		t.confess()
 	case transport.LinkDisconnected:
-		if t.link.set(false, lostLink) {
-			t.log.Warn("Tap has lost the master of masters: what is published now is not relayed")
+		if !t.link.set(false, lostLink) {
+			return
+		}
+		t.log.Warn("Tap has lost the master of masters: what is published now is not relayed")
+		if t.track != nil {
+			t.track.disconnected()
+		} else {
 			t.deaf.CompareAndSwap(0, t.now().UnixMilli())
 		}
 	case transport.LinkHandshakeFailed, transport.LinkRetrying:
@@ -231,7 +271,7 @@ func (t *Tap) linkChanged(e transport.LinkEvent) {
 }
 
 // take puts one message into the buffer; it waits for the disk only when that is far behind.
-func (t *Tap) take(frames [][]byte) {
+func (t *Tap) take(ctx context.Context, frames [][]byte) {
 	if len(frames) > 2 || len(frames[len(frames)-1]) == 0 || len(frames) == 2 && len(frames[0]) > maxTopic {
 		t.log.Warn("Message that is no publication", "frames", len(frames))
 		return
@@ -242,13 +282,20 @@ func (t *Tap) take(frames [][]byte) {
 		topic = frames[0]
 	}
 	frame := frames[len(frames)-1]
-	body := appendBuffered(make([]byte, 0, len(topic)+len(frame)+16), t.now(), topic, frame)
-	t.put(body)
+	if t.track != nil {
+		t.track.take(ctx, topic, frame)
+		return
+	}
+	t.put(appendBuffered(make([]byte, 0, len(topic)+len(frame)+16), t.now(), topic, frame))
 }
 
-func (t *Tap) put(body []byte) {
+func (t *Tap) put(body []byte) { t.putWith(body) }
+
+// putWith buffers an entry, with facts that belong to it.
+func (t *Tap) putWith(body []byte, facts ...outbox.Fact) {
 	t.confess()
-	t.cfg.Store.Put([]outbox.Entry{{Queue: t.queue, Item: outbox.Item{Body: body}}}, func(o []outbox.Outcome) {
+	unit := outbox.Unit{Entries: []outbox.Entry{{Queue: t.queue, Item: outbox.Item{Body: body}}}, Facts: facts}
+	t.cfg.Store.Commit(unit, func(o []outbox.Outcome) {
 		if o[0].Err != nil {
 			t.deaf.CompareAndSwap(0, t.now().UnixMilli())
 			t.lost.Add(1)

@@ -23,6 +23,8 @@ type PubsRequest struct {
 	Epoch string // of the last publication seen, "" for none
 	After uint64 // serial of the last publication seen under Epoch
 	Max   int    // most publications wanted; 0 lets the master choose
+	// Frames asks for the sealed frame of each publication under the key in use; other masters leave them out.
+	Frames bool
 }
 
 // ParsePubsRequest checks a load against LoadLimits and reads it. A missing epoch, after or max counts as zero.
@@ -48,6 +50,8 @@ func ParsePubsRequest(load []byte) (PubsRequest, error) {
 				return err
 			}
 			r.Max = int(min(n, math.MaxInt32))
+		case "frames":
+			return readBool(key, val, &r.Frames)
 		}
 		return nil
 	})
@@ -63,6 +67,7 @@ func (r PubsRequest) AppendLoad(dst []byte, p Proof) []byte {
 	w.key("after")
 	w.dst = AppendUint(w.dst, r.After)
 	w.int("max", int64(r.Max))
+	w.trueIf("frames", r.Frames)
 	w.proof(Proof{Nonce: p.Nonce, TS: p.TS, Tok: p.Tok})
 	return w.end()
 }
@@ -73,6 +78,7 @@ type KeptPub struct {
 	Serial uint64
 	T      int64  // Unix milliseconds of its sending
 	Load   []byte // raw span of the clear load, as minions got it: serial, auth_list, master_id, to … included
+	Frame  []byte // the frame that was published, only when asked for and under the key in use; nil = not told
 }
 
 // PubsReply is the answer to PubsRequest.
@@ -102,6 +108,7 @@ func (r PubsReply) Append(dst []byte) []byte {
 		in.dst = AppendUint(in.dst, p.Serial)
 		in.int("t", p.T)
 		in.raw("load", p.Load)
+		in.bytesIf("frame", p.Frame)
 		w.dst = in.end()
 	}
 	w.key("trimmed")
@@ -172,6 +179,8 @@ func parseKeptPub(raw []byte) (KeptPub, error) {
 			}
 		case "load":
 			p.Load = it.val
+		case "frame":
+			err = readBytes(key, it.val, &p.Frame)
 		}
 		if err != nil {
 			return p, err

@@ -9,7 +9,7 @@ import (
 )
 
 func TestPubs_roundTrip(t *testing.T) {
-	req := PubsRequest{ID: "syn1", Epoch: "00112233445566778899aabbccddeeff", After: 1 << 40, Max: 500}
+	req := PubsRequest{ID: "syn1", Epoch: "00112233445566778899aabbccddeeff", After: 1 << 40, Max: 500, Frames: true}
 	load := req.AppendLoad(nil, Proof{Nonce: "n", TS: 5, Tok: []byte{1, 2}})
 	got, err := ParsePubsRequest(load)
 	if err != nil || got != req {
@@ -160,7 +160,7 @@ func TestPublishReply_marks(t *testing.T) {
 
 func FuzzSaltern(f *testing.F) {
 	f.Add(PubsRequest{ID: "syn1", Epoch: "e", After: 3}.AppendLoad(nil, Proof{Nonce: "n"}))
-	f.Add(PubsReply{Epoch: "e", Next: 4, Pubs: []KeptPub{{Epoch: "e", Serial: 3, Load: []byte{0x80}}}}.Append(nil))
+	f.Add(PubsReply{Epoch: "e", Next: 4, Pubs: []KeptPub{{Epoch: "e", Serial: 3, Load: []byte{0x80}, Frame: []byte{1}}}}.Append(nil))
 	if load, err := (InventoryRequest{ID: "s", Add: []string{"a"}, Below: NewMap("b", true)}).AppendLoad(nil, Proof{}); err == nil {
 		f.Add(load)
 	}
