@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -67,6 +68,21 @@ func closed(conn net.Conn) error {
 		return nil
 	}
 	return conn.Close()
+}
+
+// command sends one command without arguments and wants OK.
+func (r *redisServer) command(ctx context.Context, name string) error {
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort(r.host, strconv.Itoa(r.port)))
+	if err != nil {
+		return err
+	}
+	if _, err = fmt.Fprintf(conn, "%s\r\n", name); err == nil {
+		answer := make([]byte, 5)
+		if _, err = io.ReadFull(conn, answer); err == nil && string(answer) != "+OK\r\n" {
+			err = fmt.Errorf("redis %s: %q", name, answer)
+		}
+	}
+	return errors.Join(err, conn.Close())
 }
 
 // kill takes Redis away without a word.

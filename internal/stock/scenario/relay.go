@@ -52,6 +52,10 @@ func relayGroups(c *Column) []Group {
 			{Name: "outlet killed", Run: r.outletKilled},
 			{Name: "tap restarted", Run: r.tapRestarted},
 		}}
+		for i := range g.Steps {
+			g.Steps[i].Limit = r.limit()
+		}
+		g.Steps = append(g.Steps, r.more()...)
 		if c.Saltern == nil {
 			g.Skip = noSaltern
 		}
@@ -213,7 +217,11 @@ type relayStatus struct {
 
 // linked waits until all links of tap and outlet are up: what a step is about has to be all that is broken.
 func (r *relayed) linked(ctx context.Context, b *Bench) error {
-	for _, dir := range []string{filepath.Join(b.Dir, "tap"), r.outletDir} {
+	return r.linkedIn(ctx, b, filepath.Join(b.Dir, "tap"), r.outletDir)
+}
+
+func (r *relayed) linkedIn(ctx context.Context, b *Bench, dirs ...string) error {
+	for _, dir := range dirs {
 		err := stock.Poll(ctx, "links of "+filepath.Base(dir), settleTimeout, func() error {
 			result, err := b.run(ctx, r.column.Saltern, stock.Status, dir, "--json", "relay")
 			if err != nil {
