@@ -20,7 +20,7 @@ func newLimitedLog(log *slog.Logger) limitedLog {
 }
 
 func (l limitedLog) log(level slog.Level, msg string, args []any) {
-	l.limiter.Log(context.Background(), level, msg, args...)
+	l.limiter.LogFor(context.Background(), 2, level, msg, args...) // the line that called Debug, Info, Warn or Error
 }
 
 func (l limitedLog) Debug(msg string, args ...any) { l.log(slog.LevelDebug, msg, args) }

@@ -56,6 +56,7 @@ func masterLog(cfg *config.Master) logfmt.Config {
 		Level: cfg.LogLevel, LevelFile: cfg.LogLevelLogFile, File: cfg.LogFile, Format: cfg.LogFormat,
 		ConsoleFormat: cfg.LogFmtConsole, FileFormat: cfg.LogFmtLogFile,
 		ConsoleDateFmt: cfg.LogDateFmt, FileDateFmt: cfg.LogDateFmtLogFile, JIDFormat: cfg.LogFmtJID, Name: "salt.master",
+		Granular: cfg.GranularLevels(),
 	}
 }
 
@@ -68,6 +69,9 @@ func reloadMaster(m *master.Master, options config.LoadOptions, log *slog.Logger
 	}
 	report.Log(log)
 	if err := sink.SetLevels(cfg.LogLevel, cfg.LogLevelLogFile); err != nil {
+		log.Error("Log levels not changed", "err", err)
+	}
+	if err := sink.SetGranular(cfg.GranularLevels()); err != nil {
 		log.Error("Log levels not changed", "err", err)
 	}
 	if later := m.Reload(cfg); len(later) > 0 {

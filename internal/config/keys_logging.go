@@ -11,7 +11,7 @@ var loggingOptions = []Option{
 	{Name: "log_fmt_console", Type: Str, Default: "'[%(levelname)-8s] %(message)s'", Verdict: Honoured, About: "console record format"},
 	{Name: "log_fmt_logfile", Type: List | Str, Default: "'%(asctime)s,%(msecs)03d [%(name)-17s:%(lineno)-4d][%(levelname)-8s][%(process)d] %(message)s'", Verdict: Honoured, About: "file record format"},
 	{Name: "log_fmt_jid", Type: Any, Default: "'[JID: %(jid)s]'", Verdict: Honoured, About: "inserted in records that concern a job"},
-	{Name: "log_granular_levels", Type: Dict, Default: "{}", Verdict: Planned, Reload: Live, About: "logger name prefix -> level"},
+	{Name: "log_granular_levels", Type: Dict, Default: "{}", Verdict: Honoured, Reload: Live, About: "logger name to its least level, for the name and what is below it; it can only drop records, as in stock. Names: salt.master, salt.syndic, salt.key, and of parts salt.channel.server (sign-ins), salt.crypt, salt.transport, salt.utils.event, salt.returners.local_cache"},
 	{Name: "log_rotate_max_bytes", Type: Int, Default: "0", Verdict: Accepted, About: "Windows only; other platforms log a warning and ignore"},
 	{Name: "log_rotate_backup_count", Type: Int, Default: "0", Verdict: Accepted, About: "Windows only"},
 	{Name: "state_output", Type: Str, Default: "'full'", Verdict: Honoured, Reload: Live, About: "client display"},

@@ -36,6 +36,11 @@ func NewLimiter(log *slog.Logger, every time.Duration) *Limiter {
 // Log writes a record unless one of the same message passed less than the interval ago. msg must be
 // a constant; facts go into args.
 func (l *Limiter) Log(ctx context.Context, level slog.Level, msg string, args ...any) {
+	l.LogFor(ctx, 1, level, msg, args...)
+}
+
+// LogFor is Log for helpers: the record shows the caller that many calls above it, 0 being whoever calls LogFor.
+func (l *Limiter) LogFor(ctx context.Context, calls int, level slog.Level, msg string, args ...any) {
 	if !l.log.Enabled(ctx, level) {
 		return
 	}
@@ -47,7 +52,7 @@ func (l *Limiter) Log(ctx context.Context, level slog.Level, msg string, args ..
 		args = append(args[:len(args):len(args)], slog.Uint64("more", more))
 	}
 	var pcs [1]uintptr
-	runtime.Callers(2, pcs[:]) // the line shows the caller, not this helper
+	runtime.Callers(2+calls, pcs[:])
 	r := slog.NewRecord(l.now(), level, msg, pcs[0])
 	r.Add(args...)
 	// A handler's error has nowhere to go: this is the logger. The sink counts lost records.

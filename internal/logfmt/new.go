@@ -13,13 +13,14 @@ type Config struct {
 	Console   io.Writer // nil = no console (a daemon in the background)
 	File      string    // path of the log file, or a syslog URL; "" = none
 
-	Format         string // "salt" (or "") or "json", for both
-	ConsoleFormat  string // log_fmt_console; "" = DefaultConsoleFormat
-	FileFormat     string // log_fmt_logfile; "" = DefaultFileFormat
-	ConsoleDateFmt string // log_datefmt; "" = "%H:%M:%S"
-	FileDateFmt    string // log_datefmt_logfile; "" = "%Y-%m-%d %H:%M:%S"
-	JIDFormat      string // log_fmt_jid; "" = "[JID: %(jid)s]"
-	Name           string // logger name of records without a "component" attribute; "" = "saltern"
+	Format         string            // "salt" (or "") or "json", for both
+	ConsoleFormat  string            // log_fmt_console; "" = DefaultConsoleFormat
+	FileFormat     string            // log_fmt_logfile; "" = DefaultFileFormat
+	ConsoleDateFmt string            // log_datefmt; "" = "%H:%M:%S"
+	FileDateFmt    string            // log_datefmt_logfile; "" = "%Y-%m-%d %H:%M:%S"
+	JIDFormat      string            // log_fmt_jid; "" = "[JID: %(jid)s]"
+	Granular       map[string]string // log_granular_levels: least level by logger name
+	Name           string            // logger name of records without a "component" attribute; "" = "saltern"
 }
 
 // Salt's record formats (spec: config-and-daemons §3).
@@ -39,6 +40,9 @@ func New(c Config) (*slog.Logger, *Sink, error) {
 		c.LevelFile = c.Level
 	}
 	if err := s.SetLevels(c.Level, c.LevelFile); err != nil {
+		return nil, nil, err
+	}
+	if err := s.SetGranular(c.Granular); err != nil {
 		return nil, nil, err
 	}
 	if c.Format != "" && c.Format != "salt" && c.Format != "json" {
@@ -69,9 +73,9 @@ func New(c Config) (*slog.Logger, *Sink, error) {
 	case 0:
 		return slog.New(slog.DiscardHandler), s, nil
 	case 1:
-		return slog.New(handlers[0]), s, nil
+		return slog.New(granularHandler{Handler: handlers[0], levels: &s.granular, name: or(c.Name, "saltern")}), s, nil
 	}
-	return slog.New(slog.NewMultiHandler(handlers...)), s, nil
+	return slog.New(granularHandler{Handler: slog.NewMultiHandler(handlers...), levels: &s.granular, name: or(c.Name, "saltern")}), s, nil
 }
 
 func (c Config) handler(w io.Writer, level slog.Leveler, format, dates string) (slog.Handler, error) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync/atomic"
 )
 
 // Sink is the handle on where a logger writes: the daemon reopens it at SIGHUP, changes levels at a
@@ -13,6 +14,7 @@ type Sink struct {
 	file         target // nil = none
 	consoleLevel slog.LevelVar
 	fileLevel    slog.LevelVar
+	granular     atomic.Pointer[granular] // nil: no levels by logger name
 }
 
 // target is what records of the file level are written to: a file, or a syslog collector.

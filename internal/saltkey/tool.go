@@ -131,6 +131,7 @@ func (t *tool) openLog(cmd *cobra.Command) error {
 		Level: t.cfg.LogLevel, LevelFile: t.cfg.LogLevelLogFile, Console: t.stderr, File: t.cfg.KeyLogFile, Format: t.cfg.LogFormat,
 		ConsoleFormat: t.cfg.LogFmtConsole, FileFormat: t.cfg.LogFmtLogFile,
 		ConsoleDateFmt: t.cfg.LogDateFmt, FileDateFmt: t.cfg.LogDateFmtLogFile, JIDFormat: t.cfg.LogFmtJID, Name: "salt.key",
+		Granular: t.cfg.GranularLevels(),
 	}
 	if t.logLevel != "" {
 		c.Level = t.logLevel
