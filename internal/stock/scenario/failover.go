@@ -21,6 +21,7 @@ import (
 type failover struct {
 	column *Column
 	soft   [2]stock.Software
+	signed bool // each master has a key pair of its own, signed by one key that the minion checks
 
 	hosts  [2]*host
 	line   link // between the minion and the first master
@@ -40,12 +41,14 @@ func failoverGroups(c *Column) []Group {
 	our := orNil(c.Saltern)
 	var groups []Group
 	for _, pair := range [][2]stock.Software{{c.Salt, our}, {our, c.Salt}, {our, our}} {
-		f := &failover{column: c, soft: pair}
-		g := Group{Name: fmt.Sprintf("failover %s to %s", pair[0].Label(), pair[1].Label()), Steps: f.steps()}
-		if c.Saltern == nil {
-			g.Skip = noSaltern
+		f, s := &failover{column: c, soft: pair}, &failover{column: c, soft: pair, signed: true}
+		names := fmt.Sprintf("%s to %s", pair[0].Label(), pair[1].Label())
+		for _, g := range []Group{{Name: "failover " + names, Steps: f.steps()}, {Name: "failover signed " + names, Steps: s.signedSteps()}} {
+			if c.Saltern == nil {
+				g.Skip = noSaltern
+			}
+			groups = append(groups, g)
 		}
-		groups = append(groups, g)
 	}
 	return groups
 }
@@ -70,6 +73,11 @@ func (f *failover) build(ctx context.Context, b *Bench) error {
 		if err := f.makeHosts(b); err != nil {
 			return err
 		}
+		if f.signed {
+			if err := f.shareSigningKey(); err != nil {
+				return err
+			}
+		}
 		if err := f.hosts[0].startMaster(ctx); err != nil {
 			return err
 		}
@@ -84,6 +92,11 @@ func (f *failover) build(ctx context.Context, b *Bench) error {
 		}
 		if err := copyKeys(f.hosts[0], f.hosts[1]); err != nil {
 			return err
+		}
+		if f.signed {
+			if err := f.hosts[1].ownMasterKey(); err != nil {
+				return err
+			}
 		}
 		return f.hosts[1].startMaster(ctx)
 	})
@@ -101,6 +114,9 @@ func (f *failover) makeHosts(b *Bench) error {
 	addresses := [2]string{"127.0.2.1", "127.0.2.2"}
 	for i, name := range []string{"a", "b"} {
 		extra := f.column.oldMinions()
+		if f.signed {
+			extra = append(extra, "master_sign_pubkey: True")
+		}
 		if f.soft[i].Label() == "saltern" {
 			extra = append(extra, "saltern_pending_reply: full")
 		}
@@ -128,6 +144,9 @@ func (f *failover) makeHosts(b *Bench) error {
 
 // base are the minion's options of a failover list, in the order given.
 func (f *failover) base(more ...string) []string {
+	if f.signed {
+		more = append(more, "verify_master_pubkey_sign: True")
+	}
 	return append([]string{
 		"master: [" + strings.Join(f.list[:], ", ") + "]", "master_type: failover",
 		fmt.Sprintf("master_port: %d", f.hosts[0].request), fmt.Sprintf("master_alive_interval: %d", aliveInterval),

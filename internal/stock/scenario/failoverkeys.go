@@ -64,8 +64,8 @@ func replaceFile(path string, text []byte) error {
 	return os.WriteFile(path, text, 0o600)
 }
 
-// otherMasterKey gives a stopped master another key pair; restore takes it back.
-func (h *host) otherMasterKey() (restore func() error, err error) {
+// newKeyPair makes a key pair: the text of each file by its suffix.
+func newKeyPair() (map[string][]byte, error) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		return nil, err
@@ -74,9 +74,17 @@ func (h *host) otherMasterKey() (restore func() error, err error) {
 	if err != nil {
 		return nil, err
 	}
-	texts := map[string][]byte{
+	return map[string][]byte{
 		".pem": pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}),
 		".pub": pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public}),
+	}, nil
+}
+
+// otherMasterKey gives a stopped master another key pair; restore takes it back.
+func (h *host) otherMasterKey() (restore func() error, err error) {
+	texts, err := newKeyPair()
+	if err != nil {
+		return nil, err
 	}
 	base, err := h.masterKeyBase()
 	if err != nil {
