@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/saltern-io/saltern/jobcache/durable"
 )
 
 // expireChunk is how many jobs are dropped by one write, so that returns never wait behind cleaning.
@@ -162,15 +164,15 @@ func (s *Store) lookAge(a *aged) error {
 			return err
 		}
 		kind, _ := splitJobKey(a.jid, it.Key())
-		d := recordReader{rest: v}
-		d.version()
+		d := durable.Reader{Rest: v}
+		d.Version(recordVersion)
 		a.size += int64(len(it.Key()) + len(v))
 		switch kind {
 		case kindJob:
-			d.byte()
-			a.received = d.time()
+			d.Byte()
+			a.received = d.Time()
 		case kindReturn, kindSyndic:
-			if at := d.time(); at.After(a.newest) {
+			if at := d.Time(); at.After(a.newest) {
 				a.newest = at
 			}
 		}

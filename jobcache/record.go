@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"time"
+
+	"github.com/saltern-io/saltern/jobcache/durable"
 )
 
 const (
@@ -35,17 +37,17 @@ func appendJob(dst []byte, j *Job) []byte {
 
 // decodeJob reads a job record; nothing in the result aliases b.
 func decodeJob(jid string, b []byte) (Job, error) {
-	d := recordReader{rest: b}
-	d.version()
-	flags := d.byte()
-	j := Job{JID: jid, NoCache: flags&flagNoCache != 0, Published: flags&flagPublish != 0, Received: d.time()}
-	load := d.bytes()
+	d := durable.Reader{Rest: b}
+	d.Version(recordVersion)
+	flags := d.Byte()
+	j := Job{JID: jid, NoCache: flags&flagNoCache != 0, Published: flags&flagPublish != 0, Received: d.Time()}
+	load := d.Bytes()
 	if flags&flagLoad != 0 {
 		j.Load = append([]byte{}, load...)
 	}
-	j.Minions = d.list()
-	j.Missing = d.list()
-	return j, d.end("job", jid)
+	j.Minions = d.List()
+	j.Missing = d.List()
+	return j, recordEnd(&d, "job", jid)
 }
 
 // setJobTime fills the time into a record made by appendJob.
@@ -55,11 +57,11 @@ func setJobTime(record []byte, received time.Time) {
 
 // decodeJobHead reads what a write needs to know of a job: its flags and its time.
 func decodeJobHead(jid string, b []byte) (flags byte, received time.Time, err error) {
-	d := recordReader{rest: b}
-	d.version()
-	flags, received = d.byte(), d.time()
-	if d.bad {
-		return 0, time.Time{}, d.end("job", jid)
+	d := durable.Reader{Rest: b}
+	d.Version(recordVersion)
+	flags, received = d.Byte(), d.Time()
+	if d.Bad {
+		return 0, time.Time{}, recordEnd(&d, "job", jid)
 	}
 	return flags, received, nil
 }
@@ -76,13 +78,13 @@ func putReturn(dst []byte, received time.Time, body []byte) {
 
 // decodeReturn reads a return record; the body aliases b.
 func decodeReturn(jid, minionID string, b []byte) (Return, error) {
-	d := recordReader{rest: b}
-	d.version()
-	r := Return{JID: jid, MinionID: minionID, Received: d.time()}
-	if d.bad {
-		return Return{}, d.end("return", jid)
+	d := durable.Reader{Rest: b}
+	d.Version(recordVersion)
+	r := Return{JID: jid, MinionID: minionID, Received: d.Time()}
+	if d.Bad {
+		return Return{}, recordEnd(&d, "return", jid)
 	}
-	r.Body = d.rest
+	r.Body = d.Rest
 	return r, nil
 }
 
@@ -93,10 +95,10 @@ func appendSyndic(dst []byte, received time.Time, minions []string) []byte {
 }
 
 func decodeSyndic(jid string, b []byte) (time.Time, []string, error) {
-	d := recordReader{rest: b}
-	d.version()
-	at, list := d.time(), d.list()
-	return at, list, d.end("syndic list", jid)
+	d := durable.Reader{Rest: b}
+	d.Version(recordVersion)
+	at, list := d.Time(), d.List()
+	return at, list, recordEnd(&d, "syndic list", jid)
 }
 
 func appendEndTime(dst []byte, text string) []byte {
@@ -104,12 +106,12 @@ func appendEndTime(dst []byte, text string) []byte {
 }
 
 func decodeEndTime(jid string, b []byte) (string, error) {
-	d := recordReader{rest: b}
-	d.version()
-	if d.bad {
-		return "", d.end("end time", jid)
+	d := durable.Reader{Rest: b}
+	d.Version(recordVersion)
+	if d.Bad {
+		return "", recordEnd(&d, "end time", jid)
 	}
-	return string(d.rest), nil
+	return string(d.Rest), nil
 }
 
 func appendBytes(dst, b []byte) []byte {
@@ -124,86 +126,8 @@ func appendList(dst []byte, list []string) []byte {
 	return dst
 }
 
-// recordReader takes fields off a value. After the first fault every field is zero and bad is set, so
-// that a decoder checks once, at its end.
-type recordReader struct {
-	rest []byte
-	bad  bool
-}
-
-func (d *recordReader) fail() {
-	d.bad, d.rest = true, nil
-}
-
-func (d *recordReader) byte() byte {
-	if len(d.rest) == 0 {
-		d.fail()
-		return 0
-	}
-	b := d.rest[0]
-	d.rest = d.rest[1:]
-	return b
-}
-
-func (d *recordReader) version() {
-	if d.byte() != recordVersion {
-		d.fail()
-	}
-}
-
-func (d *recordReader) time() time.Time {
-	if len(d.rest) < 8 {
-		d.fail()
-		return time.Time{}
-	}
-	n := binary.BigEndian.Uint64(d.rest)
-	d.rest = d.rest[8:]
-	return time.Unix(0, int64(n)).UTC()
-}
-
-func (d *recordReader) uvarint() uint64 {
-	n, size := binary.Uvarint(d.rest)
-	if size <= 0 {
-		d.fail()
-		return 0
-	}
-	d.rest = d.rest[size:]
-	return n
-}
-
-func (d *recordReader) bytes() []byte {
-	n := d.uvarint()
-	if n > uint64(len(d.rest)) {
-		d.fail()
-		return nil
-	}
-	b := d.rest[:n]
-	d.rest = d.rest[n:]
-	return b
-}
-
-// list believes a count only as far as the bytes that are left could hold it.
-func (d *recordReader) list() []string {
-	n := d.uvarint()
-	if n > uint64(len(d.rest)) {
-		d.fail()
-		return nil
-	}
-	if n == 0 {
-		return nil
-	}
-	list := make([]string, 0, n)
-	for range n {
-		list = append(list, string(d.bytes()))
-		if d.bad {
-			return nil
-		}
-	}
-	return list
-}
-
-func (d *recordReader) end(what, jid string) error {
-	if d.bad || len(d.rest) != 0 {
+func recordEnd(d *durable.Reader, what, jid string) error {
+	if !d.Whole() {
 		return fmt.Errorf("%w: %s of job %q", ErrRecord, what, jid)
 	}
 	return nil

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"time"
+
+	"github.com/saltern-io/saltern/jobcache/durable"
 )
 
 // factWork is what a group knows of facts that it has changed itself.
@@ -151,10 +153,10 @@ func (g *group) expireFacts() (more bool, err error) {
 
 func loadFactCount(e *engine) (n int64, err error) {
 	_, err = e.get([]byte(factCountKey), func(v []byte) error {
-		d := recordReader{rest: v}
-		d.version()
-		n = d.count()
-		if d.bad {
+		d := durable.Reader{Rest: v}
+		d.Version(recordVersion)
+		n = d.Count()
+		if d.Bad {
 			return fmt.Errorf("%w: count of facts", ErrRecord)
 		}
 		return nil

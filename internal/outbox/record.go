@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"time"
+
+	"github.com/saltern-io/saltern/jobcache/durable"
 )
 
 const recordVersion = 1
@@ -25,13 +27,13 @@ type itemView struct {
 func (v *itemView) size() int64 { return int64(len(v.key) + len(v.body) + ItemOverhead) }
 
 func decodeItem(b []byte) (itemView, error) {
-	d := recordReader{rest: b}
-	d.version()
-	v := itemView{stored: d.time(), key: d.bytes()}
-	if d.bad || len(v.key) > MaxKey {
+	d := durable.Reader{Rest: b}
+	d.Version(recordVersion)
+	v := itemView{stored: d.Time(), key: d.Bytes()}
+	if d.Bad || len(v.key) > MaxKey {
 		return itemView{}, fmt.Errorf("%w: item", ErrRecord)
 	}
-	v.body = d.rest
+	v.body = d.Rest
 	return v, nil
 }
 
@@ -41,12 +43,12 @@ func appendAge(dst []byte, now time.Time, key string) []byte {
 }
 
 func decodeAge(b []byte) (at time.Time, key []byte, err error) {
-	d := recordReader{rest: b}
-	at = d.time()
-	if d.bad || len(d.rest) == 0 || len(d.rest) > MaxKey {
+	d := durable.Reader{Rest: b}
+	at = d.Time()
+	if d.Bad || len(d.Rest) == 0 || len(d.Rest) > MaxKey {
 		return time.Time{}, nil, fmt.Errorf("%w: age entry of a key", ErrRecord)
 	}
-	return at, d.rest, nil
+	return at, d.Rest, nil
 }
 
 // appendFact encodes a fact: 01 expires(8) value.
@@ -56,13 +58,13 @@ func appendFact(dst []byte, expires uint64, value []byte) []byte {
 }
 
 func decodeFact(b []byte) (expires uint64, value []byte, err error) {
-	d := recordReader{rest: b}
-	d.version()
-	expires = d.uint64()
-	if d.bad {
+	d := durable.Reader{Rest: b}
+	d.Version(recordVersion)
+	expires = d.Uint64()
+	if d.Bad {
 		return 0, nil, fmt.Errorf("%w: fact", ErrRecord)
 	}
-	return expires, d.rest, nil
+	return expires, d.Rest, nil
 }
 
 // appendState encodes a queue's state: 01, then uvarints: seq, keys, keyHead, the counters in the order of
@@ -86,84 +88,20 @@ func appendState(dst []byte, st *queueState) []byte {
 }
 
 func decodeState(b []byte) (queueState, error) {
-	d := recordReader{rest: b}
-	d.version()
-	st := queueState{seq: d.uvarint(), keys: d.count(), keyHead: d.uvarint()}
+	d := durable.Reader{Rest: b}
+	d.Version(recordVersion)
+	st := queueState{seq: d.Uvarint(), keys: d.Count(), keyHead: d.Uvarint()}
 	for _, n := range st.counts.fields() {
-		*n = d.uvarint()
+		*n = d.Uvarint()
 	}
-	if d.uvarint() != MaxKinds {
-		d.fail()
+	if d.Uvarint() != MaxKinds {
+		d.Fail()
 	}
 	for i := range st.lanes {
-		st.lanes[i] = lane{head: d.uvarint(), items: d.count(), bytes: d.count()}
+		st.lanes[i] = lane{head: d.Uvarint(), items: d.Count(), bytes: d.Count()}
 	}
-	if d.bad || len(d.rest) != 0 {
+	if !d.Whole() {
 		return queueState{}, fmt.Errorf("%w: state of a queue", ErrRecord)
 	}
 	return st, nil
-}
-
-// recordReader takes fields off a value. After the first fault every field is zero and bad is set, so
-// that a decoder checks once, at its end.
-type recordReader struct {
-	rest []byte
-	bad  bool
-}
-
-func (d *recordReader) fail() {
-	d.bad, d.rest = true, nil
-}
-
-func (d *recordReader) version() {
-	if len(d.rest) == 0 || d.rest[0] != recordVersion {
-		d.fail()
-		return
-	}
-	d.rest = d.rest[1:]
-}
-
-func (d *recordReader) uint64() uint64 {
-	if len(d.rest) < 8 {
-		d.fail()
-		return 0
-	}
-	n := binary.BigEndian.Uint64(d.rest)
-	d.rest = d.rest[8:]
-	return n
-}
-
-func (d *recordReader) time() time.Time {
-	return time.Unix(0, int64(d.uint64())).UTC()
-}
-
-func (d *recordReader) uvarint() uint64 {
-	n, size := binary.Uvarint(d.rest)
-	if size <= 0 {
-		d.fail()
-		return 0
-	}
-	d.rest = d.rest[size:]
-	return n
-}
-
-// count is a uvarint that fits an int64.
-func (d *recordReader) count() int64 {
-	n := int64(d.uvarint())
-	if n < 0 {
-		d.fail()
-		return 0
-	}
-	return n
-}
-
-func (d *recordReader) bytes() []byte {
-	n := d.uvarint()
-	if n > uint64(len(d.rest)) {
-		d.fail()
-		return nil
-	}
-	b := d.rest[:n]
-	d.rest = d.rest[n:]
-	return b
 }
