@@ -16,6 +16,9 @@ type job struct {
 	at  time.Time // when the command that published it was started
 }
 
+// publishPatience, in seconds, is for a stock master on a busy machine; 5 are the default.
+const publishPatience = "30"
+
 // publishJob publishes with saltern's command, which also works at a stock master and is there at once, so that the
 // moment is the one the scenario means. Without saltern it is stock's.
 func (h *host) publishJob(ctx context.Context, ids []string, args ...string) (job, error) {
@@ -24,7 +27,7 @@ func (h *host) publishJob(ctx context.Context, ids []string, args ...string) (jo
 		software = h.bench.Column.Saltern
 	}
 	begun := time.Now()
-	result, err := h.bench.run(ctx, software, stock.Command, h.configDir, append([]string{"--async"}, args...)...)
+	result, err := h.bench.run(ctx, software, stock.Command, h.configDir, append([]string{"--async", "-t", publishPatience}, args...)...)
 	if err != nil {
 		return job{}, err
 	}
