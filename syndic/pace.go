@@ -10,7 +10,7 @@ const (
 	// again, and a stock master of masters fires again what had arrived.
 	paceTarget = 300 * time.Millisecond
 	// paceCareful is the same for paceCarefulFor batches after one that was not acknowledged: links that break do so
-	// again.
+	// again. It is at least half the way there and back, for a batch is under way for that long, however small.
 	paceCareful    = 60 * time.Millisecond
 	paceCarefulFor = 64
 	// paceMemory is the weight of what was known against a new batch.
@@ -25,6 +25,7 @@ const (
 type pace struct {
 	limit   int
 	perItem float64 // seconds
+	trip    float64 // the same for the way there and back
 	batches int
 	careful int // so many batches more
 	// Weighted sums over the last batches: weights, items, seconds, and their products.
@@ -45,14 +46,9 @@ func (p *pace) acknowledged(items int, took time.Duration) {
 	}
 	full := items >= p.limit/2
 	p.batches++
-	target, allowed := paceTarget.Seconds(), maxBatchItems
-	if p.careful > 0 {
-		p.careful--
-		target = paceCareful.Seconds()
-	}
-	if p.perItem*maxBatchItems > target {
-		allowed = max(int(target/p.perItem), 1)
-	}
+	p.trip = max(0, mean*(p.y/p.x-p.perItem))
+	p.careful = max(0, p.careful-1)
+	allowed := p.allowed()
 	if p.batches%paceProbe == 0 {
 		allowed *= 2
 	}
@@ -64,8 +60,21 @@ func (p *pace) acknowledged(items int, took time.Duration) {
 	p.limit = min(allowed, maxBatchItems)
 }
 
+// allowed is what an upstream takes in the time that a batch may need there.
+func (p *pace) allowed() int {
+	target := paceTarget.Seconds()
+	if p.careful > 0 {
+		target = min(max(paceCareful.Seconds(), p.trip/2), target)
+	}
+	if p.perItem*maxBatchItems <= target {
+		return maxBatchItems
+	}
+	return max(int(target/p.perItem), 1)
+}
+
 // failed takes in a batch that was not acknowledged: the next is half as large, so that what may have arrived is
 // soon behind, and an item that the upstream refuses stands alone in the end.
 func (p *pace) failed(items int) {
-	p.limit, p.careful = max(min(items/2, p.limit), 1), paceCarefulFor
+	p.careful = paceCarefulFor
+	p.limit = max(min(items/2, p.limit, p.allowed()), 1)
 }

@@ -79,21 +79,34 @@ func TestPace_failures(t *testing.T) {
 	}
 }
 
-// TestPace_careful: a stock master of masters behind a link that has just broken gets little at once for a while.
+// TestPace_careful: a stock master of masters behind a link that has just broken gets little at once for a while, over a
+// long way not so little that it would wait most of the time.
 func TestPace_careful(t *testing.T) {
 	const perItem = 4 * time.Millisecond
-	p := newPace()
-	settle(&p, 5*time.Millisecond, perItem)
-	p.failed(p.limit)
-	for i := range paceCarefulFor {
-		n := p.limit
-		p.acknowledged(n, 5*time.Millisecond+time.Duration(n)*perItem)
-		// The first batch after a failure is half of what failed, and every eighth looks for more.
-		if most := int(2 * paceCareful / perItem); i > 0 && n > most {
-			t.Fatalf("batch %d after the failure has %d items, want at most %d", i, n, most)
-		}
-	}
-	if _, last := settle(&p, 5*time.Millisecond, perItem); last < 60 {
-		t.Errorf("%d items at once in the end, want 60 or more", last)
+	for _, test := range []struct {
+		name        string
+		trip        time.Duration
+		least, most int
+	}{
+		{"near", 5 * time.Millisecond, 8, 15},
+		{"far", 400 * time.Millisecond, 40, 60},
+		{"on the moon", 2500 * time.Millisecond, 60, 100},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p := newPace()
+			settle(&p, test.trip, perItem)
+			p.failed(p.limit)
+			for i := range paceCarefulFor {
+				n := p.limit
+				p.acknowledged(n, test.trip+time.Duration(n)*perItem)
+				// Growing takes some batches, and every eighth looks for more.
+				if most := 2 * test.most; n > most || i > paceProbe && n < test.least {
+					t.Fatalf("batch %d after the failure has %d items, want %d to %d", i, n, test.least, most)
+				}
+			}
+			if _, last := settle(&p, test.trip, perItem); last < 60 {
+				t.Errorf("%d items at once in the end, want 60 or more", last)
+			}
+		})
 	}
 }
