@@ -38,7 +38,7 @@ func (o *Outlet) follow(sub *transport.Subscriber) {
 			o.mu.Unlock()
 		case now := <-tick.C:
 			o.mu.Lock()
-			if o.race.due(now, !o.follower.isUp()) {
+			if o.race.due(now) {
 				o.release()
 			}
 			o.mu.Unlock()

@@ -47,11 +47,9 @@ func (r *race) stream(frame []byte) (before, after [][][]byte, held bool) {
 // cut takes that the direct link is down.
 func (r *race) cut() { r.synced = false }
 
-// due reports whether what is held was held for too long; alone tells that the stream cannot be read, so that nothing is
-// worth waiting for.
-func (r *race) due(now time.Time, alone bool) bool {
-	return len(r.held) > 0 && (alone || now.Sub(r.since) >= holdTime)
-}
+// due reports whether what is held was held for too long. A stream that cannot be read is waited for as well: one line may
+// carry both, and the direct link comes back first.
+func (r *race) due(now time.Time) bool { return len(r.held) > 0 && now.Sub(r.since) >= holdTime }
 
 // release lets go of all that is held.
 func (r *race) release() [][][]byte {

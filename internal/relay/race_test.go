@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// TestRace: steps are d<frame> over the direct link, s<frame> out by the stream, cut, and tick<ms> or alone<ms> at that time;
+// TestRace: steps are d<frame> over the direct link, s<frame> out by the stream, cut, and tick<ms> at that time;
 // what may go out stands behind the colon, what the stream has passed over in brackets.
 func TestRace(t *testing.T) {
 	for name, steps := range map[string][]string{
@@ -15,11 +15,10 @@ func TestRace(t *testing.T) {
 		"the stream is behind":                       {"da:", "sx:", "sy:", "sa:", "db:b"},
 		"nobody brings it":                           {"da:", "tick2999:", "tick3000:a", "db:b"},
 		"held from the first one on":                 {"tick5000:", "da:", "tick7999:", "db:", "tick8000:a b"},
-		"the stream is away":                         {"da:", "alone1:a", "db:b"},
-		"nothing held, nothing let go":               {"tick9000:", "alone9000:", "da:"},
+		"nothing held, nothing let go":               {"tick9000:", "da:"},
 		"a cut holds again":                          {"da:", "sa:", "db:b", "cut:", "dc:", "sb:", "sc:", "dd:d"},
 		"a cut keeps what is held":                   {"da:", "cut:", "db:", "sa:b"},
-		"in sync the stream lets nothing go":         {"alone1:", "da:", "alone2:a", "sa:", "sb:", "db:b"},
+		"in sync the stream lets nothing go":         {"da:", "tick3000:a", "sa:", "sb:", "db:b"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var r race
@@ -41,9 +40,7 @@ func TestRace(t *testing.T) {
 				case do == "cut":
 					r.cut()
 				case strings.HasPrefix(do, "tick"):
-					due = r.due(at(do[4:]), false)
-				case strings.HasPrefix(do, "alone"):
-					due = r.due(at(do[5:]), true)
+					due = r.due(at(do[4:]))
 				case do[0] == 'd':
 					m := [][]byte{[]byte(do[1:])}
 					if held, _ := r.direct(m, now); !held {

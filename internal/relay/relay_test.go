@@ -193,6 +193,7 @@ func TestRelay_redisAway(t *testing.T) {
 	server.Run()
 	tap, _ = s.tap(tapDir)
 	l.want(t, 0, 2*n)
+	await(t, "the restart of the tap is reported", func() bool { return out.follower.Stats().Missed[ReasonGap] == 1 })
 	stopOut()
 	s.publish(2*n, 3*n) // while there is no outlet
 	await(t, "written", func() bool { st := tap.Stats(); return st.Received == int64(n) && st.Buffer.Items == 0 })

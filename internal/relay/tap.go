@@ -323,7 +323,7 @@ const (
 	writeItems = 500
 	writeBytes = 4 << 20
 	retryMin   = 100 * time.Millisecond
-	retryMax   = 3 * time.Second
+	retryMax   = time.Second // with the hold time of outlets in mind: both have to find Redis within it
 	trimEvery  = time.Minute
 )
 

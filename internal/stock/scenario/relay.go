@@ -17,7 +17,7 @@ import (
 // relayed is a stock master of masters whose publications take two ways to a syndic, stock or saltern, and the stock
 // master and minion below it.
 //
-//	top 127.0.5.1 ──▶ tap ──▶ Redis ──────────────────────▶ outlet 127.0.5.4 ──▶ syndic + low 127.0.5.2 ──▶ m1
+//	top 127.0.5.1 ──▶ a forwarder 127.0.5.5 ──▶ tap ──▶ Redis ──▶ outlet 127.0.5.4 ──▶ syndic + low 127.0.5.2 ──▶ m1
 //	      └──────────▶ direct way, a forwarder 127.0.5.3 ──▶    (mode both; requests go the direct way)
 type relayed struct {
 	column *Column
@@ -25,6 +25,7 @@ type relayed struct {
 
 	top, low    *host
 	direct      link
+	tapWay      link
 	redis       *redisServer
 	tap, outlet *stock.Process
 	outletDir   string
@@ -36,6 +37,7 @@ type relayed struct {
 const (
 	relayDirect = "127.0.5.3"
 	relayOutlet = "127.0.5.4"
+	relayTapWay = "127.0.5.5"
 	relayStream = "mom" // name of the stream, and in reports
 )
 
@@ -51,6 +53,7 @@ func relayGroups(c *Column) []Group {
 			{Name: "both ways cut", Run: r.bothCut},
 			{Name: "outlet killed", Run: r.outletKilled},
 			{Name: "tap restarted", Run: r.tapRestarted},
+			{Name: "tap cut", Run: r.tapCut},
 		}}
 		for i := range g.Steps {
 			g.Steps[i].Limit = r.limit()
@@ -103,14 +106,11 @@ func (r *relayed) buildTop(ctx context.Context, b *Bench) error {
 	if r.top, err = newHost(b, "t", "127.0.5.1", hostOptions{master: r.column.Salt, extra: extra}); err != nil {
 		return err
 	}
-	for _, one := range []struct {
-		link *(*stock.Link)
-		port int
-	}{{&r.direct.publish, r.top.publish}, {&r.direct.request, r.top.request}} {
-		*one.link, err = b.link(fmt.Sprintf("%s:%d", relayDirect, one.port), fmt.Sprintf("%s:%d", r.top.address, one.port))
-		if err != nil {
-			return err
-		}
+	if r.direct, err = b.linkTo(relayDirect, r.top); err != nil {
+		return err
+	}
+	if r.tapWay, err = b.linkTo(relayTapWay, r.top); err != nil {
+		return err
 	}
 	if r.redis, err = newRedis(b, r.top.address); err != nil {
 		return err
@@ -172,7 +172,7 @@ func (r *relayed) write(b *Bench, name string, lines ...string) (string, error) 
 }
 
 func (r *relayed) startTap(b *Bench) error {
-	dir, err := r.write(b, "tap", fmt.Sprintf("taps: [{master: %s, name: %s, publish_port: %d}]", r.top.address, relayStream, r.top.publish))
+	dir, err := r.write(b, "tap", fmt.Sprintf("taps: [{master: %s, name: %s, publish_port: %d}]", relayTapWay, relayStream, r.top.publish))
 	if err != nil {
 		return err
 	}
@@ -416,5 +416,12 @@ func (r *relayed) outletKilled(ctx context.Context, b *Bench) error {
 // tapRestarted stops the tap; the direct link brings the jobs meanwhile.
 func (r *relayed) tapRestarted(ctx context.Context, b *Bench) error {
 	_, err := r.around(ctx, b, func() error { return b.stop(r.tap) }, func() error { return r.startTap(b) }, r.ran)
+	return err
+}
+
+// tapCut takes the tap's way to the master; the direct link brings the jobs meanwhile.
+func (r *relayed) tapCut(ctx context.Context, b *Bench) error {
+	_, err := r.around(ctx, b,
+		func() error { r.tapWay.set(stock.Cut); return nil }, func() error { r.tapWay.set(stock.Passing); return nil }, r.ran)
 	return err
 }

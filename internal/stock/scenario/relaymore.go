@@ -11,9 +11,6 @@ import (
 	"github.com/saltern-io/saltern/internal/stock"
 )
 
-// relayTapWay is the address of the forwarder between the master of masters and the tap that opens.
-const relayTapWay = "127.0.5.5"
-
 // more are the steps with a second tap, with a stream that is lost, and with a tap that opens what it hears. The
 // direct way is cut while the stream is what a step is about.
 func (r *relayed) more() []Step {
@@ -90,10 +87,7 @@ func (r *relayed) openingTapCut(ctx context.Context, b *Bench) error {
 	if err := r.begin(ctx, b); err != nil {
 		return err
 	}
-	way, err := b.linkTo(relayTapWay, r.top)
-	if err != nil {
-		return err
-	}
+	way := r.tapWay
 	dir, err := r.write(b, "tap-opens", fmt.Sprintf("taps: [{master: %s, name: %s, publish_port: %d, ret_port: %d, minion_id: tap1, pki_dir: %s}]",
 		relayTapWay, relayStream, r.top.publish, r.top.request, filepath.Join(b.Dir, "tap-opens", "pki")))
 	if err != nil {
