@@ -145,8 +145,11 @@ package: stage $(NFPM) ## .deb, .rpm and .tar.gz in dist/
 	  VERSION='$(PACKAGE_VERSION)' ARCH=$(ARCH) $(NFPM) package --config packaging/nfpm/$$name.yaml --packager $$format --target dist/ >/dev/null; done; done
 	@rm -rf dist/stage dist/scripts dist/completions && ls -l dist
 
-package-test: package ## convert a host and back, in namespaces of its own: as root, with STOCK_SALT
-	packaging/test/convert.sh
+package-test: ## install, run, update, remove the packages on a throw-away Debian 12 with systemd: as root, with debootstrap and STOCK_SALT
+	@rm -rf bin/next && mkdir -p bin/next
+	$(MAKE) package PACKAGE_VERSION=99.0.0 && mv dist/*.deb dist/*.rpm bin/next/
+	$(MAKE) package
+	packaging/test/run.sh
 
 clean: ## remove what was built
 	rm -rf bin dist

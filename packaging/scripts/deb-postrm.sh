@@ -21,6 +21,12 @@ remove | abort-install | disappear)
 	fi
 	;;
 purge)
+	# Enabled without stock: nothing is left to enable.
+	for wants in /etc/systemd/system/*.wants/salt-@ROLE@.service; do
+		if [ -L "$wants" ] && [ ! -e "$wants" ]; then
+			rm -f "$wants"
+		fi
+	done
 	if [ ! -e /usr/bin/saltern ]; then
 		rm -f /etc/logrotate.d/saltern
 	fi

@@ -14,11 +14,25 @@ drop() {
 	esac
 }
 drop /etc/systemd/system/salt-@ROLE@.service
+# What was enabled stays enabled when stock is there, and leaves no dangling link when it is not.
+stock=/usr/lib/systemd/system/salt-@ROLE@.service
+for wants in /etc/systemd/system/*.wants/salt-@ROLE@.service; do
+	[ -L "$wants" ] || continue
+	if [ ! -e "$stock" ]; then
+		rm -f "$wants"
+	elif [ "$(readlink -f "$wants")" != "$stock" ]; then
+		ln -sfn "$stock" "$wants"
+	fi
+done
 for name in @COMMANDS@; do
 	drop "/usr/bin/$name"
 	drop "/usr/share/man/man1/$name.1.gz"
 	drop "/usr/share/bash-completion/completions/$name"
 	drop "/usr/share/fish/vendor_completions.d/$name.fish"
 done
+# The rotation goes with the last role, unless somebody has changed it.
+if [ "$(ls /usr/lib/saltern/systemd | grep -c '^salt-')" -le 1 ] && cmp -s /usr/lib/saltern/logrotate /etc/logrotate.d/saltern; then
+	rm -f /etc/logrotate.d/saltern
+fi
 [ -d /run/systemd/system ] && systemctl daemon-reload
 exit 0
