@@ -369,6 +369,10 @@ func TestServer_connectionChurn(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	// All of them have been taken, or one could pass for the reader below.
+	if err := r.Settle(within(t)); err != nil {
+		t.Fatal(err)
+	}
 	eventually(t, "all are forgotten", func() bool { return r.bus.Stats().Sockets == 0 })
 	reader := r.subscribe(t, 1)[0]
 	r.bus.Fire(mustNew(t, "after"))
