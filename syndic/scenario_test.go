@@ -1,6 +1,7 @@
 package syndic
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"os"
@@ -316,9 +317,16 @@ func TestNew_refusesItself(t *testing.T) {
 		t.Errorf("%v made", s)
 	}
 	// By name it is found out when the link is made.
-	byName := config.Upstream{Host: "localhost", Port: local.RetPort, Entry: "localhost"}
-	cfg.Upstreams = []config.Upstream{byName}
-	s := run(t, cfg)
+	const name = "mom.example.org"
+	cfg.Upstreams = []config.Upstream{{Host: name, Port: local.RetPort, Entry: name}}
+	s := run(t, cfg, func(s *Syndic) {
+		s.upstreams[0].lookup = func(_ context.Context, host string) ([]string, error) {
+			if host != name {
+				return nil, fmt.Errorf("no address of %q", host)
+			}
+			return []string{"127.0.0.1"}, nil
+		}
+	})
 	s.await(t, 0, LinkRefused)
 	if n := local.Master.Stats().SignIns; n != 0 {
 		t.Errorf("%d sign-ins at the own master", n)

@@ -109,7 +109,8 @@ func newSyndic(cfg *config.Syndic, log *slog.Logger, clk *clock) (*Syndic, error
 			return nil, errors.Join(err, s.close())
 		}
 		s.upstreams = append(s.upstreams, &Upstream{
-			index: i, to: to, cfg: cfg, ident: ident, relay: s, people: s.people,
+			lookup: net.DefaultResolver.LookupHost,
+			index:  i, to: to, cfg: cfg, ident: ident, relay: s, people: s.people,
 			master: signin.Master{
 				Host: to.Host, Port: to.Port, Name: to.Entry, Pins: signin.Pins{Dir: cfg.PKIDir}, Acceptance: acc, Finger: cfg.MasterFinger, HashType: cfg.HashType,
 			},
@@ -209,18 +210,18 @@ const lookupTimeout = 5 * time.Second
 
 // isLocalMaster reports whether an upstream is the master that this syndic serves: a syndic must
 // never connect to it, also when its name comes to mean it later (spec: syndic §13.6).
-func isLocalMaster(ctx context.Context, cfg *config.Syndic, u config.Upstream) (bool, error) {
-	if u.Port != cfg.RetPort || net.ParseIP(u.Host) != nil {
+func (u *Upstream) isLocalMaster(ctx context.Context) (bool, error) {
+	if u.to.Port != u.cfg.RetPort || net.ParseIP(u.to.Host) != nil {
 		return false, nil // New has looked at addresses
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
-	addrs, err := net.DefaultResolver.LookupHost(ctx, u.Host)
+	addrs, err := u.lookup(ctx, u.to.Host)
 	if err != nil {
-		return false, fmt.Errorf("resolve %s: %w", u.Host, err)
+		return false, fmt.Errorf("resolve %s: %w", u.to.Host, err)
 	}
 	for _, a := range addrs {
-		if isLocal(cfg, u.Port, net.ParseIP(a)) {
+		if isLocal(u.cfg, u.to.Port, net.ParseIP(a)) {
 			return true, nil
 		}
 	}

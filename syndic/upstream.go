@@ -49,6 +49,7 @@ type Upstream struct {
 	relay   relay
 	clock   *clock
 	now     func() time.Time
+	lookup  func(ctx context.Context, host string) (addrs []string, err error)
 
 	// zctx has the I/O threads of this link alone: libzmq looks names up in them, and a name server that
 	// is silent for one upstream must not hold up the others.
@@ -199,7 +200,7 @@ func (u *Upstream) live(ctx context.Context) (served bool, err error) {
 	if err := u.connect(); err != nil {
 		return false, err
 	}
-	if self, err := isLocalMaster(ctx, u.cfg, u.to); err != nil {
+	if self, err := u.isLocalMaster(ctx); err != nil {
 		return false, err
 	} else if self {
 		return false, signin.ErrSelf
