@@ -15,7 +15,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/saltern-io/saltern/internal/jid"
 	"github.com/saltern-io/saltern/internal/status"
 	"github.com/saltern-io/saltern/internal/wire"
 	"github.com/saltern-io/saltern/transport/zmtp"
@@ -36,7 +35,11 @@ func measureBroker(ctx context.Context, s *settings, t *table) error {
 	if err := s.brokerRates(ctx, t); err != nil {
 		return err
 	}
-	return s.brokerIdle(ctx, t)
+	direct, err := s.fanOutDirect(ctx)
+	if err != nil {
+		return err
+	}
+	return s.brokerIdle(ctx, t, direct)
 }
 
 // middle is the broker or the proxy.
@@ -353,8 +356,9 @@ func (r *reader) burst(n int) error {
 	return nil
 }
 
-// brokerIdle measures a broker with idle minions: its memory, and what it adds to a request and to a whole job.
-func (s *settings) brokerIdle(ctx context.Context, t *table) (err error) {
+// brokerIdle measures a broker with idle minions: its memory, and what it adds to a request and to a publication, which takes
+// fanOut milliseconds to as many minions of the master itself.
+func (s *settings) brokerIdle(ctx context.Context, t *table, fanOut float64) (err error) {
 	m, err := s.startMaster(ctx)
 	if err != nil {
 		return err
@@ -369,7 +373,7 @@ func (s *settings) brokerIdle(ctx context.Context, t *table) (err error) {
 	if err := b.note(&empty, "VmRSS"); err != nil {
 		return err
 	}
-	stop, err := s.swarms(ctx, b)
+	stop, err := s.swarms(ctx, b.publish, b.request)
 	if err != nil {
 		return err
 	}
@@ -398,55 +402,14 @@ func (s *settings) brokerIdle(ctx context.Context, t *table) (err error) {
 		}
 		direct.values, through.values, added.values = append(direct.values, d), append(through.values, v), append(added.values, v-d)
 	}
-	for _, r := range []row{empty, resident, peak, direct, through, added} {
+	behind, err := s.fanOut(ctx, m, b.publish)
+	if err != nil {
+		return err
+	}
+	last := row{name: fmt.Sprintf("publication to the last of %d minions through the broker", s.behind+1), unit: "ms", values: behind, floor: fanOut}
+	for _, r := range []row{empty, resident, peak, direct, through, added, last} {
 		t.add(r)
 	}
-	return s.publicationDelay(ctx, m, b, t)
-}
-
-// publicationDelay measures how much later a subscriber behind the broker gets a publication than one at the master,
-// while it goes to all minions: one that subscribed after them all, so about the last in line.
-func (s *settings) publicationDelay(ctx context.Context, m *master, b *middle, t *table) error {
-	delay := row{name: fmt.Sprintf("publication to %d minions through the broker, later than at the master", s.behind+1), unit: "ms"}
-	direct, err := subscribe(net.JoinHostPort("127.0.0.1", strconv.Itoa(m.pubPort)))
-	if err != nil {
-		return err
-	}
-	defer direct.Close()
-	through, err := subscribe(b.publish)
-	if err != nil {
-		return err
-	}
-	defer through.Close()
-	control, err := dialPeer(m.request)
-	if err != nil {
-		return err
-	}
-	defer control.Close()
-	jids := jid.NewGenerator(time.Now)
-	for i := range 20 * s.repeat {
-		select {
-		case <-time.After(50 * time.Millisecond): // the minions are idle again
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-		if _, err := m.publish(ctx, control, jids.Next(), "swarm-0"); err != nil {
-			return err
-		}
-		var came [2]time.Time
-		err := together(2, func(i int) error {
-			_, err := []*reader{direct, through}[i].topic()
-			came[i] = time.Now()
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		if i > 0 { // until the first one came, a subscription may have been on its way
-			delay.values = append(delay.values, milliseconds(came[1].Sub(came[0])))
-		}
-	}
-	t.add(delay)
 	return nil
 }
 
@@ -454,56 +417,6 @@ func (m *middle) note(r *row, name string) error {
 	v, err := m.child.memory(name)
 	r.values = append(r.values, v)
 	return err
-}
-
-// swarms starts the minions in processes of at most 5000: two descriptors each.
-func (s *settings) swarms(ctx context.Context, b *middle) (stop func() error, err error) {
-	var children []*child
-	stop = func() error {
-		var errs []error
-		for _, c := range children {
-			errs = append(errs, c.stop())
-		}
-		return errors.Join(errs...)
-	}
-	const most = 5000
-	_, pubPort, err := net.SplitHostPort(b.publish)
-	if err != nil {
-		return stop, err
-	}
-	for first := 0; first < s.behind; first += most {
-		n := min(most, s.behind-first)
-		ready := filepath.Join(s.dir, fmt.Sprintf("ready-%d", first))
-		cmd := exec.Command(s.saltern, "swarm", "--master", b.request, "--publish-port", pubPort, "--minions", strconv.Itoa(n), "--first", strconv.Itoa(first),
-			"--ready-file", ready, "--progress", "never", "--stats-file", ready+".json", "--auth-parallel", "16")
-		cmd.Stderr = os.Stderr
-		c, err := startChild(cmd)
-		if err != nil {
-			return stop, errors.Join(err, stop())
-		}
-		children = append(children, c)
-		if err := awaitFile(ctx, c, ready); err != nil {
-			return stop, errors.Join(err, stop())
-		}
-	}
-	return stop, nil
-}
-
-func awaitFile(ctx context.Context, c *child, path string) error {
-	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
-	defer cancel()
-	for {
-		if _, err := os.Stat(path); err == nil {
-			return nil
-		}
-		select {
-		case <-time.After(50 * time.Millisecond):
-		case <-c.done:
-			return fmt.Errorf("swarm ended: %w", c.err)
-		case <-ctx.Done():
-			return errors.New("swarm is not ready in time")
-		}
-	}
 }
 
 // latency is the median time of a ping request, one after the other, in milliseconds.
