@@ -15,6 +15,10 @@ import (
 	"github.com/saltern-io/saltern/internal/jid"
 )
 
+// requestIdle is after which time a minion gives its request connection up: ten thousand with two each need more descriptors than
+// many machines allow a process.
+const requestIdle = 2 * time.Second
+
 // fanOut measures how long after it was asked for a publication reaches a subscriber of publish that subscribed after all
 // minions, so about the last in line, while it goes to all of them. In milliseconds, in the order they were made.
 func (s *settings) fanOut(ctx context.Context, m *master, publish string) (times []float64, err error) {
@@ -70,7 +74,7 @@ func (s *settings) fanOutDirect(ctx context.Context) (median float64, err error)
 	return times[len(times)/2], nil
 }
 
-// swarms starts the minions in processes of at most 5000: two descriptors each.
+// swarms starts the minions in processes of at most 5000: two descriptors each while they sign in.
 func (s *settings) swarms(ctx context.Context, publish, request string) (stop func() error, err error) {
 	var children []*child
 	stop = func() error {
@@ -93,7 +97,8 @@ func (s *settings) swarms(ctx context.Context, publish, request string) (stop fu
 		n := min(most, s.behind-first)
 		ready := filepath.Join(dir, fmt.Sprintf("ready-%d", first))
 		cmd := exec.Command(s.saltern, "swarm", "--master", request, "--publish-port", pubPort, "--minions", strconv.Itoa(n), "--first", strconv.Itoa(first),
-			"--ready-file", ready, "--progress", "never", "--stats-file", ready+".json", "--auth-parallel", "16")
+			"--ready-file", ready, "--progress", "never", "--stats-file", ready+".json", "--auth-parallel", "16",
+			"--request-idle", requestIdle.String())
 		cmd.Stderr = os.Stderr
 		c, err := startChild(cmd)
 		if err != nil {

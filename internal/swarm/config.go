@@ -82,6 +82,7 @@ type Config struct {
 	AcceptanceWait time.Duration // between sign-in rounds
 	RequestTimeout time.Duration // other requests
 	RequestTries   int
+	RequestIdle    time.Duration // a request connection that was idle for so long is closed until the next request; 0 = kept
 	ReturnTimer    time.Duration // a try of a return waits a random time from here …
 	ReturnTimerMax time.Duration // … up to here
 	ReturnTries    int
@@ -122,7 +123,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Level != 2 && c.Level != 3 {
 		return bad("level %d, want 2 or 3", c.Level)
 	}
-	if c.MutePercent < 0 || c.MutePercent > 100 || c.SignInRate < 0 || c.ReturnBytes < 0 || c.ReturnJitter < 0 {
+	if c.MutePercent < 0 || c.MutePercent > 100 || c.SignInRate < 0 || c.ReturnBytes < 0 || c.ReturnJitter < 0 || c.RequestIdle < 0 {
 		return bad("a share, rate, size or time is out of range")
 	}
 	var err error

@@ -35,6 +35,7 @@ type requestLink struct {
 	conn *requestConn
 	wait time.Duration // before the next dial; 0 after a success
 	due  time.Time
+	idle *time.Timer // closes conn; nil without opt.Idle, or before the first request
 }
 
 // requestConn is one connection with its reader.
@@ -58,7 +59,10 @@ func (l *requestLink) Do(ctx context.Context, body []byte, timeout time.Duration
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
-	defer func() { l.turn <- struct{}{} }()
+	defer func() {
+		l.rest()
+		l.turn <- struct{}{}
+	}()
 
 	timer := time.NewTimer(timeout)
 	defer timer.Stop()
@@ -145,6 +149,27 @@ func (l *requestLink) adopt(zmtp *zmtpConn) *requestConn {
 	return conn
 }
 
+// rest has the connection closed when no other request comes.
+func (l *requestLink) rest() {
+	switch {
+	case l.opt.Idle <= 0 || l.conn == nil:
+	case l.idle == nil:
+		l.idle = time.AfterFunc(l.opt.Idle, l.close)
+	default:
+		l.idle.Reset(l.opt.Idle)
+	}
+}
+
+// close drops the connection unless a request is using it, which will rest it again.
+func (l *requestLink) close() {
+	select {
+	case <-l.turn:
+		l.drop()
+		l.turn <- struct{}{}
+	default:
+	}
+}
+
 // drop closes the connection; the reader ends by itself.
 func (l *requestLink) drop() {
 	if l.conn != nil {
@@ -156,6 +181,9 @@ func (l *requestLink) drop() {
 // Close ends the connection once the request in flight is over; its context must have ended.
 func (l *requestLink) Close() {
 	<-l.turn
+	if l.idle != nil {
+		l.idle.Stop()
+	}
 	l.drop()
 	l.turn <- struct{}{}
 }

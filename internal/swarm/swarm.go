@@ -80,7 +80,7 @@ func (s *Swarm) newMinion(i int, b *body, identity *identity, master *masterStat
 }
 
 func (s *Swarm) linkOptions() linkOptions {
-	return linkOptions{DialTimeout: 10 * time.Second, MaxFrame: s.cfg.MaxFrame, Keepalive: s.cfg.Keepalive}
+	return linkOptions{DialTimeout: 10 * time.Second, MaxFrame: s.cfg.MaxFrame, Keepalive: s.cfg.Keepalive, Idle: s.cfg.RequestIdle}
 }
 
 // isMuted spreads the minions that never answer evenly and exactly over the indexes.

@@ -33,6 +33,7 @@ type linkOptions struct {
 	DialTimeout time.Duration // TCP connect and handshake together
 	MaxFrame    int64         // bytes a single frame may have
 	Keepalive   time.Duration // TCP keepalive idle time; 0 = the system's
+	Idle        time.Duration // of a requestLink: see Config.RequestIdle
 }
 
 // dialZMTP connects to addr ("host:port") as socketType ("REQ" or "SUB") and shakes hands. topics are

@@ -92,6 +92,7 @@ func (o *options) flags(cmd *cobra.Command) {
 	f.IntVar(&c.ReturnBytes, "return-bytes", 0, "size of a cmd.run result")
 	f.DurationVar(&c.ReturnJitter, "return-jitter", 0, "random delay of returns, up to this")
 	f.Float64Var(&c.MutePercent, "mute", 0, "percentage of minions that never answer")
+	f.DurationVar(&c.RequestIdle, "request-idle", 0, "close a request connection that was idle for so long, 0 = keep it")
 	f.DurationVar(&c.AcceptanceWait, "acceptance-wait-time", swarm.DefaultAcceptanceWait, "between sign-in rounds")
 	f.DurationVar(&c.Reconnect, "recon-default", swarm.DefaultReconnect, "shortest wait before subscribing again")
 	f.DurationVar(&c.ReconnectMax, "recon-max", swarm.DefaultReconnectMax, "random part added to it")
