@@ -33,6 +33,11 @@ func TestGuard_oneJobOnce(t *testing.T) {
 			t.Errorf("again: %+v", again)
 		}
 	}
+	other := relayed("top", "syn2")
+	other.Fun = "test.version"
+	if reply := publish(t, m, other); reply.ErrName != wire.JobIDTaken || reply.JID != "" {
+		t.Errorf("another job under the id: %+v", reply)
+	}
 	byHand := ping("m*")
 	byHand.JID = first.JID
 	if reply := publish(t, m, byHand); !strings.Contains(reply.Err, "was used before") || reply.JID != "" {

@@ -61,6 +61,7 @@ func (g *loopGuard) failed(jid string) {
 // claimJob claims the job's id. For an id that this master has published before, it returns the reply instead: a
 // syndic is told what it was told the first time, anybody else that the id is taken.
 func (m *Master) claimJob(j *job) (refusal []byte) {
+	other := false
 	switch m.guard.take(j.jid) {
 	case claimFailed:
 		return nil
@@ -76,9 +77,11 @@ func (m *Master) claimJob(j *job) (refusal []byte) {
 			return nil
 		}
 		j.minions, j.missing = first.Minions, first.Missing
+		other = j.isOther(first.Load)
 	case claimTaken:
 		if first, known, err := m.jobs.Job(j.jid); err == nil && known && first.Published {
 			j.minions, j.missing = first.Minions, first.Missing
+			other = j.isOther(first.Load)
 		}
 	}
 	m.stats.repeated.Add(1)
@@ -88,8 +91,22 @@ func (m *Master) claimJob(j *job) (refusal []byte) {
 			Err: fmt.Sprintf("Job id %s was used before. Leave it out, and the master makes a new one", j.jid),
 		}.Append(nil)
 	}
+	if other && len(j.path) > 0 {
+		m.limited.Warn("Publication refused: another job has its id", "jid", j.jid, "path", j.path)
+		return wire.PublishReply{ErrName: wire.JobIDTaken, Err: "Job id " + j.jid + " belongs to another job"}.Append(nil)
+	}
 	m.log.Debug("Publication came round again, not sent", "jid", j.jid, "path", j.path)
 	return wire.PublishReply{JID: j.jid, Minions: j.minions, Missing: j.missing, Repeated: true}.Append(nil)
+}
+
+// isOther reports whether the load that was published under the id was another job's.
+func (j *job) isOther(first []byte) bool {
+	load, err := wire.DecodeMap(first, wire.Wire, wire.LoadLimits)
+	if err != nil {
+		return false // a job without a load: it counts as the same
+	}
+	had, mark := wire.MarkOf(load), wire.JobMark(j.fun, j.tgt, j.tgtType)
+	return had != "" && mark != "" && had != mark
 }
 
 // pathRefused answers a request whose path is none, or so long that it must be going in circles.

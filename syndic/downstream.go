@@ -111,6 +111,8 @@ func (d *Downstream) Publish(ctx context.Context, pub *wire.Map, path []string) 
 				return wire.PublishReply{}, errors.Join(fmt.Errorf("the local master refuses the key of %s: %s", d.cfg.User, reply.Err), err)
 			}
 			reread = true // the local master was restarted and has a new key
+		case reply.ErrName == wire.JobIDTaken:
+			return wire.PublishReply{}, errOtherJob
 		case reply.ErrName != "":
 			return wire.PublishReply{}, fmt.Errorf("the local master refuses: %s: %s", reply.ErrName, reply.Err)
 		case reply.Err != "":

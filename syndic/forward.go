@@ -158,7 +158,7 @@ func newTag(tag string) (jobID string, ok bool) {
 // of a master of masters lets at least one through: under the bare jid with the jid inside, and as
 // it was fired (spec: syndic §9, "Do better").
 func (f *Forwarder) sortAnnouncement(jobID, tag string, data []byte) []Routed {
-	load, minions, err := announcedLoad(jobID, data)
+	load, minions, mark, err := announcedLoad(jobID, data)
 	if err != nil {
 		return nil
 	}
@@ -166,7 +166,7 @@ func (f *Forwarder) sortAnnouncement(jobID, tag string, data []byte) []Routed {
 	if err != nil {
 		return nil
 	}
-	to := f.announced(jobID, load)
+	to := f.announced(jobID, load, mark)
 	return []Routed{
 		{Item: Item{Event: Event{Tag: jobID, Data: list, Origin: f.origin()}, Urgent: true}, To: to},
 		{Item: Item{Event: Event{Tag: tag, Data: wire.Transcode(nil, data, wire.Wire), Origin: f.origin()}, Urgent: true}, To: to},
@@ -174,7 +174,7 @@ func (f *Forwarder) sortAnnouncement(jobID, tag string, data []byte) []Routed {
 }
 
 // announced remembers a job that the local bus announced and returns whom it concerns.
-func (f *Forwarder) announced(jobID string, load []byte) uint64 {
+func (f *Forwarder) announced(jobID string, load []byte, mark string) uint64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if j := f.job(jobID); j != nil {
@@ -183,17 +183,17 @@ func (f *Forwarder) announced(jobID string, load []byte) uint64 {
 		}
 		return f.all
 	}
-	j := &knownJob{}
+	j := &knownJob{mark: mark}
 	f.forgot(f.local.add(jobID, j))
 	f.keepLoad(j, load)
 	return f.all
 }
 
 // announcedLoad rebuilds a job's load from its announcement, for masters that never saw the job.
-func announcedLoad(jobID string, data []byte) (load []byte, minions []any, err error) {
+func announcedLoad(jobID string, data []byte) (load []byte, minions []any, mark string, err error) {
 	m, err := wire.DecodeMap(data, wire.Local, wire.LoadLimits)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, "", err
 	}
 	minions = m.List("minions")
 	if minions == nil {
@@ -211,7 +211,7 @@ func announcedLoad(jobID string, data []byte) (load []byte, minions []any, err e
 	out.Set("user", user)
 	out.Set("Minions", minions)
 	load, err = wire.Encode(out, wire.Wire)
-	return load, minions, err
+	return load, minions, wire.MarkOf(out), err
 }
 
 // sortReturn turns a return event into an element of `_syndic_return`. It goes to the upstream

@@ -31,6 +31,7 @@ type knownJob struct {
 	loaded   uint64  // bit per upstream that it was sent to
 	sent     bool    // it is counted among the loads that were sent
 	returned map[string]struct{}
+	mark     string // wire.JobMark, "" when unknown
 }
 
 // has reports whether an upstream delivered the job.
@@ -173,6 +174,14 @@ func (f *Forwarder) Note(jobID, masterID string, upstream int) noted {
 	}
 	j.busy = true
 	return notedAgain
+}
+
+// same reports whether a publication may be the job that is known under its id; it is not when function or target differ.
+func (f *Forwarder) same(jobID, mark string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	j := f.job(jobID)
+	return j == nil || j.mark == "" || mark == "" || j.mark == mark
 }
 
 // Down remembers that the local master has the job.

@@ -17,6 +17,9 @@ import (
 // be restarting; a job that nobody waits for any more must not run as a surprise.
 const jobPatience = 30 * time.Second
 
+// errOtherJob says that another job has the id of a publication: masters give them out by the clock, each by its own.
+var errOtherJob = errors.New("another job has its id")
+
 // errComesRound says that a publication was at this syndic before, as its path shows.
 var errComesRound = errors.New("the publication was here before")
 
@@ -89,6 +92,10 @@ func (s *Syndic) relayDown(ctx context.Context, from *Upstream, pub *publication
 	if s.answered(from, pub) {
 		return nil
 	}
+	mark := wire.MarkOf(pub.load)
+	if !s.forward.same(pub.jid, mark) {
+		return errOtherJob
+	}
 	what := s.forward.Note(pub.jid, masterID, from.index)
 	switch what {
 	case notedOwn:
@@ -98,6 +105,7 @@ func (s *Syndic) relayDown(ctx context.Context, from *Upstream, pub *publication
 		s.repeated.Add(1)
 		return errComesRound
 	case notedFirst, notedAgain:
+		s.forward.change(pub.jid, func(j *knownJob) { j.mark = mark })
 	}
 	if r, ok := s.forward.record(pub.jid); ok {
 		if err := s.store.SetFactTTL(factJob+pub.jid, r.encode(), jobFactAge); err != nil {
@@ -105,6 +113,10 @@ func (s *Syndic) relayDown(ctx context.Context, from *Upstream, pub *publication
 		}
 	}
 	reply, err := s.handDown(ctx, from, pub, path)
+	if errors.Is(err, errOtherJob) {
+		s.forward.Own(pub.jid) // its returns are the other job's
+		return err
+	}
 	if err != nil {
 		s.forward.change(pub.jid, func(j *knownJob) { j.busy = false })
 		return err

@@ -72,13 +72,19 @@ func (l *load) short() (n int, err error) {
 // begin starts the publishers; they end with ctx.
 func (l *load) begin(ctx context.Context) {
 	steady, far := l.tier.Tops()[0], l.tier.Tops()[1]
-	l.every(ctx, func(ctx context.Context) error { return l.ask(ctx, steady) })
-	l.every(ctx, func(ctx context.Context) error { return l.publish(ctx, far) })
-	l.every(ctx, l.askBelow)
+	l.every(ctx, 0, func(ctx context.Context) error { return l.ask(ctx, steady) })
+	l.every(ctx, pace/3, func(ctx context.Context) error { return l.publish(ctx, far) })
+	l.every(ctx, 2*pace/3, l.askBelow)
 }
 
-func (l *load) every(ctx context.Context, job func(context.Context) error) {
+// every publishes at its own moment of each interval: masters that publish in the same microsecond give out the same job id,
+// which happened once in half an hour of publishing at the same time.
+func (l *load) every(ctx context.Context, offset time.Duration, job func(context.Context) error) {
 	l.wg.Go(func() {
+		select {
+		case <-time.After(offset):
+		case <-ctx.Done():
+		}
 		tick := time.NewTicker(pace)
 		defer tick.Stop()
 		for ctx.Err() == nil {

@@ -2,6 +2,9 @@ package wire
 
 import "fmt"
 
+// JobIDTaken is the ErrName of a reply to a saltern syndic: another job has been published under the id.
+const JobIDTaken = "JobIDTaken"
+
 // PublishReply is the answer to publish. Either JID is set, or Err says why nothing was published.
 // Spec: master-functions §4.
 type PublishReply struct {
