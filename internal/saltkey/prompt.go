@@ -1,18 +1,14 @@
 package saltkey
 
 import (
-	"bufio"
 	"context"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
+	"github.com/saltern-io/saltern/internal/cliargs"
 	"github.com/saltern-io/saltern/pki"
 )
-
-// maxAnswer bounds the line read at the prompt.
-const maxAnswer = 4096
 
 // propose shows what would change and asks (spec: key-management-cli §4.1). named are the states that
 // were searched.
@@ -89,15 +85,15 @@ func (t *tool) readLine() (string, error) {
 	}
 	got := make(chan answer, 1)
 	go func() { // ends with the process when interrupted: a read of a terminal cannot be taken back
-		line, err := bufio.NewReader(io.LimitReader(t.stdin, maxAnswer)).ReadString('\n')
+		line, err := cliargs.ReadLine(t.stdin)
 		got <- answer{line, err}
 	}()
 	select {
 	case a := <-got:
-		if a.err != nil && a.line == "" {
+		if a.err != nil {
 			return "", errEOF
 		}
-		return strings.TrimRight(a.line, "\r\n"), nil
+		return a.line, nil
 	case <-t.ctx.Done():
 		return "", context.Cause(t.ctx)
 	}
