@@ -19,3 +19,9 @@ var (
 type RefusedError struct{ Name, Message string }
 
 func (e *RefusedError) Error() string { return e.Message }
+
+// WheelError says that a wheel function failed on the master; Text is what the master says of it, a
+// traceback as a rule.
+type WheelError struct{ Fun, Text string }
+
+func (e *WheelError) Error() string { return e.Text }

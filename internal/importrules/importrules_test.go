@@ -34,7 +34,7 @@ var arrows = map[string][]string{
 	"wheel":       {"event"},
 	"netapi":      {"client", "event", "access"},
 	"web":         {"metrics", "event"},
-	"saltkey":     {"cliargs", "config", "event", "keyrotate", "lifecycle", "logfmt", "output", "target", "version", "wire"},
+	"saltkey":     {"client", "cliargs", "config", "event", "keyrotate", "lifecycle", "logfmt", "output", "target", "version", "wire"},
 	"broker":      {"config", "metrics", "status", "version", "wire"},
 	"status":      {"metrics", "unixsocket"},
 	"soak":        {"demo", "badlink", "event", "status"},

@@ -69,8 +69,26 @@ func (o *options) run(cmd *cobra.Command, args []string, events func(*config.Mas
 		//lint:ignore ST1005 the text is stock's
 		return t.exit(errors.New("Delete all takes no arguments. Use -d to delete specified keys"))
 	}
-	return t.exit(act(t))
+	if o.eauth != "" {
+		return t.exit(t.overWheel(act))
+	}
+	return t.exit(act(t, t))
 }
+
+// actions are stock's actions, on the files of this host (tool) or by a running master (remote).
+type actions interface {
+	makeKeys() error
+	makeSignature() error
+	listKeys(states []pki.State) error // nil: all
+	printKeys(pattern string) error
+	acceptKeys(pattern string) error
+	rejectKeys(pattern string) error
+	deleteKeys(pattern string) error
+	fingerKeys(pattern string) error
+}
+
+// action is one run's work: stock's are done by the second argument, our own by the first.
+type action func(*tool, actions) error
 
 // check finds faults of the command line that need no configuration.
 func (o *options) check(cmd *cobra.Command) error {
@@ -83,9 +101,8 @@ func (o *options) check(cmd *cobra.Command) error {
 			return cliargs.Usagef("The maximum value for keysize is %d", maxKeySize)
 		}
 	}
-	if cliargs.Changed(f, "eauth", "auth", "external-auth", "make-token", "username", "password") {
-		return cliargs.Usagef("--eauth, --make-token, --username and --password act through the master's wheel functions, " +
-			"which saltern's master does not have: run salt-key on the master's host without them")
+	if err := o.checkWheel(f); err != nil {
+		return err
 	}
 	for name, level := range map[string]string{"log-level": o.logLevel, "log-file-level": o.logFileLevel} {
 		if !f.Changed(name) {
@@ -112,7 +129,7 @@ func (o *options) check(cmd *cobra.Command) error {
 // action picks what to do: of several actions the first in stock's order wins (spec:
 // key-management-cli §3). Stock's own actions given beside one of ours are a fault, because nobody can
 // have meant that.
-func (o *options) action(cmd *cobra.Command) (func(*tool) error, error) {
+func (o *options) action(cmd *cobra.Command) (action, error) {
 	stock, err := o.stockAction(cmd)
 	if err != nil {
 		return nil, err
@@ -135,15 +152,15 @@ func (o *options) action(cmd *cobra.Command) (func(*tool) error, error) {
 	case len(ours) > 1, len(ours) == 1 && stock != nil && (!o.watch || !listing):
 		return nil, cliargs.Usagef("--accept-from, --watch and --verify-signature cannot be combined with other actions")
 	case len(ours) == 1:
-		return ours[0], nil
+		return func(t *tool, _ actions) error { return ours[0](t) }, nil
 	case stock == nil:
-		return func(t *tool) error { return t.listKeys(t.mode.states) }, nil
+		return func(_ *tool, a actions) error { return a.listKeys(nil) }, nil
 	}
 	return stock, nil
 }
 
 // stockAction is the action of stock's options, nil without one.
-func (o *options) stockAction(cmd *cobra.Command) (func(*tool) error, error) {
+func (o *options) stockAction(cmd *cobra.Command) (action, error) {
 	given := func(pattern string, all bool) string {
 		if pattern == "" && all {
 			return "*"
@@ -156,26 +173,26 @@ func (o *options) stockAction(cmd *cobra.Command) (func(*tool) error, error) {
 	}
 	switch {
 	case o.genKeys != "":
-		return (*tool).makeKeys, nil
+		return func(_ *tool, a actions) error { return a.makeKeys() }, nil
 	case o.genSignature:
-		return (*tool).makeSignature, nil
+		return func(_ *tool, a actions) error { return a.makeSignature() }, nil
 	case cmd.Flags().Changed("list"):
-		return func(t *tool) error { return t.listKeys(states) }, nil
+		return func(_ *tool, a actions) error { return a.listKeys(states) }, nil
 	case o.listAll:
-		return func(t *tool) error { return t.listKeys(t.mode.states) }, nil
+		return func(_ *tool, a actions) error { return a.listKeys(nil) }, nil
 	}
-	for _, a := range []struct {
+	for _, m := range []struct {
 		pattern string
-		act     func(*tool, string) error
+		act     func(actions, string) error
 	}{
-		{given(o.print, o.printAll), (*tool).printKeys},
-		{given(o.accept, o.acceptAll), (*tool).acceptKeys},
-		{given(o.reject, o.rejectAll), (*tool).rejectKeys},
-		{given(o.remove, o.removeAll), (*tool).deleteKeys},
-		{given(o.finger, o.fingerAll), (*tool).fingerKeys},
+		{given(o.print, o.printAll), actions.printKeys},
+		{given(o.accept, o.acceptAll), actions.acceptKeys},
+		{given(o.reject, o.rejectAll), actions.rejectKeys},
+		{given(o.remove, o.removeAll), actions.deleteKeys},
+		{given(o.finger, o.fingerAll), actions.fingerKeys},
 	} {
-		if a.pattern != "" {
-			return func(t *tool) error { return a.act(t, a.pattern) }, nil
+		if m.pattern != "" {
+			return func(_ *tool, a actions) error { return m.act(a, m.pattern) }, nil
 		}
 	}
 	return nil, nil

@@ -155,8 +155,29 @@ var Differences = []Difference{
 		Shows: []Show{{In: all, Cases: []string{"version"}, Aspects: []Aspect{Stdout}}},
 	},
 	{
-		Name: "`--eauth`, `-T`, `--username`, `--password`", In: all, Stock: "act through the master's wheel functions", Here: "are refused with status 64",
-		Why: "saltern's master has no wheel functions; to act without them as somebody else would be worse",
+		Name: "`--eauth` with `-a`, `-r`, `-d`", In: all, Stock: "asks and then changes nothing, but for the deletion of one accepted key; prints `deleted` all the same",
+		Here: "has the master change the keys that were shown, and reports what it says became of each", Why: "it is what was asked for",
+	},
+	{
+		Name: "`--eauth`, names", In: all, Stock: "refuses backends that the client does not have, with a list", Here: "leaves it to the master, which answers that the authentication failed",
+		Why: "the backend is the master's",
+	},
+	{
+		Name: "`--eauth`, the question `username: `", In: all, Stock: "is on stdout", Here: "is on stderr", Why: "stdout is for what was asked for",
+	},
+	{
+		Name: "`--eauth`, master away", In: all, Stock: "waits for three minutes and prints `Message timed out`",
+		Here: "says at once that nobody listens", Why: "nobody does",
+	},
+	{
+		Name: "`--eauth` with `--rotate-aes-key`, `--preserve-minions`", In: all, Stock: "ignores them: the master's own configuration decides", Here: "is refused with status 64",
+		Why: "an option that does nothing is a trap",
+	},
+	{
+		Name: "`-T`", In: all, Stock: "keeps a token in a file, and uses one that is there", Here: "is refused with status 64; a token file is not read", Why: "tokens are not built",
+	},
+	{
+		Name: "`--username`, `--password` without `--eauth`", In: all, Stock: "are ignored", Here: "are refused with status 64", Why: "to act without them as somebody else would be worse",
 	},
 	{
 		Name: "key sizes", In: all, Stock: "`--keysize` goes up to 32768", Here: "keys of more than 16384 bits are refused when they are made", Why: "libcrypto cannot use larger ones, so no minion could",

@@ -63,10 +63,12 @@ func TestBrokenConfigExits1(t *testing.T) {
 // TestUsage are command lines that end before anything is read.
 func TestUsage(t *testing.T) {
 	for _, tt := range []struct{ args, text string }{
-		{"--eauth pam -L", "saltern's master does not have"},
-		{"--auth=pam -L", "saltern's master does not have"},
-		{"-T -L", "saltern's master does not have"},
-		{"--password x", "saltern's master does not have"},
+		{"-T -L", "--make-token is not supported"},
+		{"--eauth pam -T -L", "--make-token is not supported"},
+		{"--password x", "belong to --eauth"},
+		{"--eauth pam -d x --preserve-minions True", "--preserve-minions works on this host's own key files"},
+		{"--auth=pam --watch", "--watch works on this host's own key files"},
+		{"--external-auth pam -L --state acc", "--state works on this host's own key files"},
 		{"--compat 2019", "option --compat: '2019' is not 3006, 3007 or 3008"},
 		{"--state bogus", "option --state: 'bogus' is not a state"},
 		{"--older-than 3", "time: missing unit"},

@@ -69,7 +69,8 @@ func ParsePublishReply(body []byte) (PublishReply, error) {
 		return PublishReply{}, err
 	}
 	if e, ok := m.Get("error"); ok {
-		return replyError(e), nil
+		name, text := ReplyError(e)
+		return PublishReply{ErrName: name, Err: text}, nil
 	}
 	load := m.Map("load")
 	if load == nil {
@@ -80,8 +81,7 @@ func ParsePublishReply(body []byte) (PublishReply, error) {
 		Complete: load.Bool("complete"), Repeated: load.Bool("repeated"),
 	}
 	if e, ok := load.Get("error"); ok {
-		x := replyError(e)
-		r.Err, r.ErrName = x.Err, x.ErrName
+		r.ErrName, r.Err = ReplyError(e)
 	}
 	if r.JID == "" && r.Err == "" {
 		return PublishReply{}, fmt.Errorf("%w: neither jid nor error", ErrReply)
@@ -89,15 +89,16 @@ func ParsePublishReply(body []byte) (PublishReply, error) {
 	return r, nil
 }
 
-// replyError reads an error that is a text or a map of name and message.
-func replyError(e any) PublishReply {
+// ReplyError reads what stands under "error" in a clear reply: a text, or a map of name and message. name is "" for a
+// text; anything else comes back as its shortened representation. spec: runners-and-wheel §2
+func ReplyError(e any) (name, text string) {
 	switch e := e.(type) {
 	case string:
-		return PublishReply{Err: e}
+		return "", e
 	case *Map:
-		return PublishReply{ErrName: e.Str("name"), Err: e.Str("message")}
+		return e.Str("name"), e.Str("message")
 	}
-	return PublishReply{Err: string(appendRepr(nil, e, 200))}
+	return "", string(appendRepr(nil, e, 200))
 }
 
 // strs keeps the strings of a list.

@@ -36,7 +36,9 @@ type Script struct {
 	// stay silent.
 	Run func(id string, fun any, arg []any) Return
 	// Reply replaces the answer to the n-th publish request (from 0) when it is not nil.
-	Reply  func(n int, req wire.PublishRequest) []byte
+	Reply func(n int, req wire.PublishRequest) []byte
+	// Wheel answers wheel requests; they are refused without it.
+	Wheel  func(load *wire.Map) any
 	Config string // more lines for the configuration file
 }
 
@@ -159,6 +161,9 @@ func (m *Master) handle(r *transport.Request) {
 		r.Reply(refusal)
 		return
 	}
+	if m.wheel(r, env.Load) {
+		return
+	}
 	req, err := wire.ParsePublishRequest(env.Load)
 	if err != nil {
 		r.Reply(wire.PayloadException)
@@ -176,6 +181,23 @@ func (m *Master) handle(r *transport.Request) {
 		}
 	}
 	m.publish(r, req)
+}
+
+// wheel answers a wheel request; false: it is none.
+func (m *Master) wheel(r *transport.Request, raw []byte) bool {
+	if m.script.Wheel == nil {
+		return false
+	}
+	load, err := wire.DecodeMap(raw, wire.Wire, wire.OuterLimits)
+	if err != nil || load.Str("cmd") != wire.CmdWheel {
+		return false
+	}
+	answer, err := wire.Encode(m.script.Wheel(load), wire.Wire)
+	if err != nil {
+		m.t.Errorf("wheel answer: %v", err)
+	}
+	r.Reply(answer)
+	return true
 }
 
 // publish answers as a master does and lets the minions return.
