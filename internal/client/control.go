@@ -48,6 +48,22 @@ func (c *Client) Wheel(ctx context.Context, credentials *wire.Map, fun string, a
 	return result, nil
 }
 
+// MakeToken has the master issue a token for credentials of external authentication, good for what they
+// are good for. Errors are those of Wheel.
+//
+// spec: local-client-and-salt-cli §5
+func (c *Client) MakeToken(ctx context.Context, credentials *wire.Map) (string, error) {
+	reply, err := c.control(ctx, wire.CmdMkToken, credentials.Clone())
+	if err != nil {
+		return "", err
+	}
+	token := reply.Str("token")
+	if token == "" {
+		return "", &RefusedError{Message: "the master issued no token"}
+	}
+	return token, nil
+}
+
 var errNoData = errors.New("no data in the reply")
 
 // control sends one clear request for the master itself and reads its reply, which is a map.

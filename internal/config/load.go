@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -88,7 +89,43 @@ func LoadClient(o LoadOptions) (*Master, *Report, error) {
 		return nil, report, err
 	}
 	m.Interface = m.ClientHost()
+	m.TokenFile = tokenFile(m.TokenFile, o)
 	return m, report, nil
+}
+
+// tokenFile is where the client tools keep a token: the option, where a leading ~ is the home, else
+// salt_token in the directory of the user's options. "" when there is none.
+func tokenFile(option string, o LoadOptions) string {
+	home := o.env("HOME")
+	switch {
+	case strings.HasPrefix(option, "~/"):
+		return absolute(filepath.Join(home, option[2:]))
+	case option != "":
+		return absolute(option)
+	}
+	dir, own := clientDir(o)
+	if !own {
+		dir = home
+	}
+	if dir == "" {
+		return ""
+	}
+	return filepath.Join(dir, "salt_token")
+}
+
+// clientDir is salt in the user's XDG directory, and whether that exists.
+func clientDir(o LoadOptions) (string, bool) {
+	home := o.env("HOME")
+	base := o.env("XDG_CONFIG_HOME")
+	if base == "" && home != "" {
+		base = filepath.Join(home, ".config")
+	}
+	if base == "" {
+		return "", false
+	}
+	dir := filepath.Join(base, "salt")
+	info, err := os.Stat(dir)
+	return dir, err == nil && info.IsDir()
 }
 
 // clientFile is the user's options file: $SALT_CLIENT_CONFIG, else saltrc in the XDG directory when
@@ -97,20 +134,13 @@ func clientFile(o LoadOptions) string {
 	if path := o.env("SALT_CLIENT_CONFIG"); path != "" {
 		return path
 	}
-	home := o.env("HOME")
-	base := o.env("XDG_CONFIG_HOME")
-	if base == "" && home != "" {
-		base = filepath.Join(home, ".config")
+	if dir, own := clientDir(o); own {
+		return filepath.Join(dir, "saltrc")
 	}
-	if dir := filepath.Join(base, "salt"); base != "" {
-		if info, err := os.Stat(dir); err == nil && info.IsDir() {
-			return filepath.Join(dir, "saltrc")
-		}
+	if home := o.env("HOME"); home != "" {
+		return filepath.Join(home, ".saltrc")
 	}
-	if home == "" {
-		return ""
-	}
-	return filepath.Join(home, ".saltrc")
+	return ""
 }
 
 // loadMaster reads the files without the final checks; extra names one more file laid over them.

@@ -339,3 +339,28 @@ func TestLoadClient_userFile(t *testing.T) {
 		})
 	}
 }
+
+func TestLoadClient_tokenFile(t *testing.T) {
+	dir := write(t, map[string]string{"xdg/salt/x": "", "home/x": ""})
+	home := map[string]string{"HOME": dir + "/home"}
+	for _, tc := range []struct {
+		name, option string
+		env          map[string]string
+		want         string
+	}{
+		{"no home", "", nil, ""},
+		{"home", "", home, dir + "/home/salt_token"},
+		{"xdg", "", map[string]string{"HOME": dir + "/home", "XDG_CONFIG_HOME": dir + "/xdg"}, dir + "/xdg/salt/salt_token"},
+		{"option", "token_file: /t/f\n", home, "/t/f"},
+		{"option below home", "token_file: ~/t\n", home, dir + "/home/t"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			o := options(write(t, map[string]string{"master": tc.option}))
+			o.Env = func(name string) (string, bool) { v, ok := tc.env[name]; return v, ok }
+			m, _, err := LoadClient(o)
+			if err != nil || m.TokenFile != tc.want {
+				t.Errorf("got %q, %v; want %q", m.TokenFile, err, tc.want)
+			}
+		})
+	}
+}

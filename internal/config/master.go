@@ -91,6 +91,7 @@ type Master struct {
 	ClientACLVerify       bool          `salt:"client_acl_verify"`
 	SudoACL               bool          `salt:"sudo_acl"`
 	TokenExpire           time.Duration `salt:"token_expire"`
+	TokenFile             string        `salt:"token_file"` // of the client tools; settled by LoadClient only
 	FileRecv              bool          `salt:"file_recv"`
 	FileRecvMaxSize       int           `salt:"file_recv_max_size"` // MB
 

@@ -174,10 +174,11 @@ var Differences = []Difference{
 		Why: "an option that does nothing is a trap",
 	},
 	{
-		Name: "`-T`", In: all, Stock: "keeps a token in a file, and uses one that is there", Here: "is refused with status 64; a token file is not read", Why: "tokens are not built",
+		Name: "`--eauth` with a token file", In: all, Stock: "takes root's key instead of the token where it can read that, or else the token, and ignores `--username` and `--password`",
+		Here: "takes the token, and that only where neither is given", Why: "who asks to act as somebody does not want to act as root",
 	},
 	{
-		Name: "`--username`, `--password` without `--eauth`", In: all, Stock: "are ignored", Here: "are refused with status 64", Why: "to act without them as somebody else would be worse",
+		Name: "`-T`, `--username`, `--password` without `--eauth`", In: all, Stock: "are ignored", Here: "are refused with status 64", Why: "to act without them as somebody else would be worse",
 	},
 	{
 		Name: "key sizes", In: all, Stock: "`--keysize` goes up to 32768", Here: "keys of more than 16384 bits are refused when they are made", Why: "libcrypto cannot use larger ones, so no minion could",

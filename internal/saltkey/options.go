@@ -132,7 +132,7 @@ func (o *options) commonFlags(cmd *cobra.Command) {
 	f.BoolVar(&o.hardCrash, "hard-crash", false, "exit with 1 where an error otherwise ends with 0")
 	f.StringVar(&o.eauth, "eauth", "", "have a running master act, through its wheel functions, with this external authentication")
 	cliargs.Alias(f, "eauth", "auth", "external-auth")
-	f.BoolVarP(&o.makeToken, "make-token", "T", false, "refused: this command keeps no tokens")
+	f.BoolVarP(&o.makeToken, "make-token", "T", false, "with --eauth: have the master issue a token and keep it for later runs")
 	f.StringVar(&o.username, "username", "", "user name for --eauth; asked for when missing")
 	f.StringVar(&o.password, "password", "", "password for --eauth; asked for, without echo, when missing")
 	f.BoolVar(&o.showVersion, "version", false, "print the version")

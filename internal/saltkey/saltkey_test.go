@@ -63,8 +63,7 @@ func TestBrokenConfigExits1(t *testing.T) {
 // TestUsage are command lines that end before anything is read.
 func TestUsage(t *testing.T) {
 	for _, tt := range []struct{ args, text string }{
-		{"-T -L", "--make-token is not supported"},
-		{"--eauth pam -T -L", "--make-token is not supported"},
+		{"-T -L", "belong to --eauth"},
 		{"--password x", "belong to --eauth"},
 		{"--eauth pam -d x --preserve-minions True", "--preserve-minions works on this host's own key files"},
 		{"--auth=pam --watch", "--watch works on this host's own key files"},

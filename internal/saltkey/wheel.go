@@ -34,12 +34,9 @@ var onlyHere = []string{
 
 // checkWheel finds faults in the options of external authentication.
 func (o *options) checkWheel(f *pflag.FlagSet) error {
-	if o.makeToken {
-		return cliargs.Usagef("--make-token is not supported: give --username and --password, or answer the questions for them")
-	}
 	if o.eauth == "" {
-		if cliargs.Changed(f, "username", "password") {
-			return cliargs.Usagef("--username and --password belong to --eauth")
+		if cliargs.Changed(f, "make-token", "username", "password") {
+			return cliargs.Usagef("--make-token, --username and --password belong to --eauth")
 		}
 		return nil
 	}
@@ -54,10 +51,6 @@ func (o *options) checkWheel(f *pflag.FlagSet) error {
 // overWheel asks for the credentials and has the master do act. What the master refuses is said on
 // stdout, as stock does.
 func (t *tool) overWheel(act action) error {
-	auth, err := t.credentials()
-	if err != nil {
-		return err
-	}
 	c, err := client.New(client.FromMaster(t.cfg, client.Identity{}, t.log))
 	if err != nil {
 		return err
@@ -67,7 +60,10 @@ func (t *tool) overWheel(act action) error {
 			t.complain("%v", err)
 		}
 	}()
-	err = act(t, &remote{tool: t, client: c, auth: auth})
+	auth, err := t.signIn(c)
+	if err == nil {
+		err = act(t, &remote{tool: t, client: c, auth: auth})
+	}
 	if stop := t.stopped(); stop != nil && err != nil {
 		return stop
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -20,7 +21,10 @@ import (
 	"github.com/saltern-io/saltern/pki"
 )
 
-const wheelPassword = "pass-word-of-ops"
+const (
+	wheelPassword = "pass-word-of-ops"
+	wheelToken    = "3c1f6a47"
+)
 
 // wheelMaster is a key store behind the wheel functions of a stock master, one user and one password.
 type wheelMaster struct {
@@ -42,10 +46,20 @@ var wheelOrder = []string{"minions", "minions_pre", "minions_rejected", "minions
 func (m *wheelMaster) answer(load *wire.Map) any {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if load.Str("token") == wheelToken {
+		return m.reply(load)
+	}
 	if load.Str("eauth") != "file" || load.Str("username") != "ops" || load.Str("password") != wheelPassword {
 		return wire.NewMap("error", wire.NewMap("name", "EauthAuthenticationError",
 			"message", `Authentication failure of type "eauth" occurred for user `+load.Str("username")+"."))
 	}
+	if load.Str("cmd") == wire.CmdMkToken {
+		return wire.NewMap("start", 1.5, "expire", 2.5, "name", "ops", "eauth", "file", "token", wheelToken)
+	}
+	return m.reply(load)
+}
+
+func (m *wheelMaster) reply(load *wire.Map) any {
 	fun, args := load.Str("fun"), load.List("arg")
 	m.funs = append(m.funs, fun)
 	ret, ok := m.run(fun, args)
@@ -163,7 +177,7 @@ func runWheel(t *testing.T, configDir, stdin string, args ...string) (code int, 
 
 func startWheel(t *testing.T, w *wheelMaster) *clienttest.Master {
 	t.Helper()
-	return clienttest.Start(t, clienttest.Script{Wheel: w.answer, Config: "external_auth: {file: {ops: ['@wheel']}}\nkey_logfile: " + t.TempDir() + "/key"})
+	return clienttest.Start(t, clienttest.Script{Wheel: w.answer, Config: "external_auth: {file: {ops: ['@wheel']}}\ntoken_file: /nonexistent\nkey_logfile: " + t.TempDir() + "/key"})
 }
 
 func TestWheel(t *testing.T) {
@@ -279,6 +293,53 @@ func TestWheel_secret(t *testing.T) {
 	}
 	if strings.Contains(stdout+stderr+string(text), wheelPassword) || !strings.Contains(stdout, "Key for minion pre1 accepted.") {
 		t.Errorf("stdout %s, stderr %s, log %s", stdout, stderr, text)
+	}
+}
+
+// TestWheel_token: a token is made once, kept for its owner, and used while it is young and nobody is named.
+func TestWheel_token(t *testing.T) {
+	file := t.TempDir() + "/token"
+	m := clienttest.Start(t, clienttest.Script{Wheel: newWheelMaster().answer, Config: "token_file: " + file + "\nkey_logfile: " + t.TempDir() + "/key"})
+	run := func(args ...string) string {
+		t.Helper()
+		_, stdout, stderr := runWheel(t, m.ConfigDir, "", append([]string{"-l", "rej", "--eauth", "file"}, args...)...)
+		if strings.Contains(stdout+stderr, wheelToken) {
+			t.Errorf("the token is shown: %q %q", stdout, stderr)
+		}
+		return stdout + stderr
+	}
+	const keys, asked = "Rejected Keys:\nrej1\n", "username: Error: EOF when reading a line\n"
+	const wrong = "Authentication failure of type \"eauth\" occurred for user ops.\n"
+	must(t, os.WriteFile(file, nil, 0o666))
+	for _, step := range []struct {
+		name string
+		do   func() string
+		want string
+	}{
+		{"empty file", func() string { return run() }, asked},
+		{"refused", func() string { return run("-T", "--username", "ops", "--password", "x") }, wrong},
+		{"still none", func() string { return run() }, asked},
+		{"made", func() string { return run("-T", "--username", "ops", "--password", wheelPassword) }, keys},
+		{"used", func() string { return run() }, keys},
+		{"somebody is named", func() string { return run("--username", "ops", "--password", "x") }, wrong},
+		{"too old", func() string {
+			must(t, os.Chtimes(file, time.Time{}, time.Now().Add(-12*time.Hour)))
+			return run()
+		}, asked},
+	} {
+		if got := step.do(); got != step.want {
+			t.Errorf("%s: %q, want %q", step.name, got, step.want)
+		}
+	}
+	text, err := os.ReadFile(file)
+	info, statErr := os.Stat(file)
+	if err != nil || statErr != nil || string(text) != wheelToken || info.Mode().Perm() != 0o600 {
+		t.Errorf("%q %v %v %v", text, info.Mode(), err, statErr)
+	}
+	must(t, os.Remove(file))
+	must(t, os.Mkdir(file, 0o700))
+	if got := run("-T", "--username", "ops", "--password", wheelPassword); !strings.HasPrefix(got, keys+"[ERROR   ] Token is not kept: ") {
+		t.Errorf("unwritable: %q", got)
 	}
 }
 

@@ -37,7 +37,7 @@ type Script struct {
 	Run func(id string, fun any, arg []any) Return
 	// Reply replaces the answer to the n-th publish request (from 0) when it is not nil.
 	Reply func(n int, req wire.PublishRequest) []byte
-	// Wheel answers wheel requests; they are refused without it.
+	// Wheel answers wheel requests, and those for tokens; they are refused without it.
 	Wheel  func(load *wire.Map) any
 	Config string // more lines for the configuration file
 }
@@ -183,13 +183,13 @@ func (m *Master) handle(r *transport.Request) {
 	m.publish(r, req)
 }
 
-// wheel answers a wheel request; false: it is none.
+// wheel answers a wheel request or one for a token; false: it is none.
 func (m *Master) wheel(r *transport.Request, raw []byte) bool {
 	if m.script.Wheel == nil {
 		return false
 	}
 	load, err := wire.DecodeMap(raw, wire.Wire, wire.OuterLimits)
-	if err != nil || load.Str("cmd") != wire.CmdWheel {
+	if err != nil || load.Str("cmd") != wire.CmdWheel && load.Str("cmd") != wire.CmdMkToken {
 		return false
 	}
 	answer, err := wire.Encode(m.script.Wheel(load), wire.Wire)

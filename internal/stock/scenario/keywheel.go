@@ -17,6 +17,7 @@ type keywheel struct {
 
 	host *host
 	made once
+	said map[string]string // by stock, about a token, by password
 }
 
 // keywheelGroups have both key commands act through the column's master.
@@ -25,6 +26,7 @@ func keywheelGroups(c *Column) []Group {
 	g := Group{Name: "saltern salt-key --eauth, stock master", Steps: []Step{
 		{Name: "shows the same", Run: k.shows},
 		{Name: "refused the same", Run: k.refused},
+		{Name: "tokens", Run: k.tokens},
 		{Name: "changes what it shows", Run: k.changes},
 	}}
 	if c.Saltern == nil {
@@ -122,6 +124,54 @@ func (k *keywheel) refused(ctx context.Context, b *Bench) error {
 		}
 	}
 	return k.lies("minions_pre", "p1")
+}
+
+// tokens has each command make one, and saltern's use both.
+func (k *keywheel) tokens(ctx context.Context, b *Bench) error {
+	if err := k.make(ctx, b); err != nil {
+		return err
+	}
+	file := filepath.Join(b.Dir, "salt_token")
+	for _, maker := range []stock.Software{k.column.Salt, orNil(k.column.Saltern)} {
+		made, err := k.as(ctx, maker, "ops", "one", "-T", "-L")
+		if err != nil {
+			return err
+		}
+		info, err := os.Stat(file)
+		if err != nil || info.Mode().Perm() != 0o600 {
+			return fmt.Errorf("token of %s: %v: %w", maker.Label(), info, err)
+		}
+		used, err := b.run(ctx, orNil(k.column.Saltern), stock.Key, k.host.configDir, "--eauth", "file", "-L", "--compat", k.column.Salt.Series())
+		if err != nil {
+			return err
+		}
+		if used.Stdout != made.Stdout || !strings.Contains(used.Stdout, "p1") {
+			return fmt.Errorf("with the token of %s: %q, made with %q", maker.Label(), used.Stdout, made.Stdout)
+		}
+		if err := os.Remove(file); err != nil {
+			return err
+		}
+	}
+	// A user without rights gets a token, and no further.
+	for _, software := range []stock.Software{k.column.Salt, orNil(k.column.Saltern)} {
+		for _, password := range []string{"two", "wrong"} {
+			said, err := k.as(ctx, software, "bob", password, "-T", "-L")
+			if err != nil {
+				return err
+			}
+			if k.said == nil {
+				k.said = map[string]string{}
+			}
+			if before, ok := k.said[password]; ok && before != said.Stdout || !strings.HasPrefix(said.Stdout, "Authentication failure of type") {
+				return fmt.Errorf("as bob: %q prints %s, stock %q", said.Stdout, software.Label(), before)
+			}
+			k.said[password] = said.Stdout
+			if err := os.RemoveAll(file); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // changes are saltern's alone: stock's command has the master do nothing in all of these.
