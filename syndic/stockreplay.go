@@ -90,6 +90,13 @@ func (u *Upstream) doneAlready(ctx context.Context, jobID string) bool {
 func (u *Upstream) runner(ctx context.Context, fun string, args ...any) (*wire.Map, error) {
 	u.listMu.Lock()
 	defer u.listMu.Unlock()
+	if u.lister == nil {
+		c, err := u.newClient()
+		if err != nil {
+			return nil, err
+		}
+		u.lister = c
+	}
 	ctx, cancel := context.WithTimeout(ctx, stockTimeout)
 	defer cancel()
 	value, err := u.requestOver(ctx, u.lister, func(p wire.Proof) ([]byte, error) {

@@ -57,7 +57,7 @@ type Upstream struct {
 	auth, send *transport.RequestClient
 	asker      *transport.RequestClient // for questions
 	askMu      sync.Mutex
-	lister     *transport.RequestClient // for questions that take a stock master seconds: others do not wait for them
+	lister     *transport.RequestClient // for questions that take a stock master seconds: others do not wait for them. nil until the first one
 	listMu     sync.Mutex
 
 	box   *box
@@ -223,19 +223,23 @@ func (u *Upstream) connect() error {
 		}
 		u.zctx = zctx
 	}
-	for _, client := range []**transport.RequestClient{&u.auth, &u.send, &u.asker, &u.lister} {
+	for _, client := range []**transport.RequestClient{&u.auth, &u.send, &u.asker} {
 		if *client != nil {
 			continue
 		}
-		c, err := transport.NewRequestClient(transport.RequestClientConfig{
-			Context: u.zctx, Endpoint: u.endpoint(), Options: u.options(), Log: u.log,
-		})
+		c, err := u.newClient()
 		if err != nil {
 			return err
 		}
 		*client = c
 	}
 	return nil
+}
+
+func (u *Upstream) newClient() (*transport.RequestClient, error) {
+	return transport.NewRequestClient(transport.RequestClientConfig{
+		Context: u.zctx, Endpoint: u.endpoint(), Options: u.options(), Log: u.log,
+	})
 }
 
 // close releases what connect made.
