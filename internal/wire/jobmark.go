@@ -1,7 +1,10 @@
 package wire
 
+import "crypto/sha256"
+
 // JobMark is what tells two jobs with one id apart: function and target, without the target where masters on the way may
-// have put another in its place (compound ones with groups). "" when a value cannot be encoded, which is like none.
+// have put another in its place (compound ones with groups). 16 bytes, since a target can be a list of
+// thousands and marks are kept by the ten thousand; "" when a value cannot be encoded, which is like none.
 func JobMark(fun, tgt any, tgtType string) string {
 	b, err := Append(nil, fun, Wire)
 	if err == nil && tgtType != "compound" && tgtType != "nodegroup" {
@@ -10,7 +13,8 @@ func JobMark(fun, tgt any, tgtType string) string {
 	if err != nil {
 		return ""
 	}
-	return string(b)
+	sum := sha256.Sum256(b)
+	return string(sum[:16])
 }
 
 // MarkOf is the JobMark of a publication, or of a publish request.
