@@ -78,7 +78,7 @@ func (l *load) begin(ctx context.Context) {
 }
 
 // every publishes at its own moment of each interval: masters that publish in the same microsecond give out the same job id,
-// which happened once in half an hour of publishing at the same time.
+// which happened twice in half an hour of publishing at the same time.
 func (l *load) every(ctx context.Context, offset time.Duration, job func(context.Context) error) {
 	l.wg.Go(func() {
 		select {
