@@ -106,7 +106,7 @@ func (j *job) isOther(first []byte) bool {
 		return false // a job without a load: it counts as the same
 	}
 	had, mark := wire.MarkOf(load), wire.JobMark(j.fun, j.tgt, j.tgtType)
-	return had != "" && mark != "" && had != mark
+	return had != (wire.Mark{}) && mark != (wire.Mark{}) && had != mark
 }
 
 // pathRefused answers a request whose path is none, or so long that it must be going in circles.

@@ -128,8 +128,8 @@ func (f *Forwarder) concerned(tag string) uint64 {
 func (f *Forwarder) originOf(jobID string) uint64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if j := f.job(jobID); j != nil && len(j.ups) > 0 {
-		return 1 << j.ups[0]
+	if j := f.job(jobID); j != nil {
+		return j.originBit()
 	}
 	return 0
 }
@@ -174,12 +174,12 @@ func (f *Forwarder) sortAnnouncement(jobID, tag string, data []byte) []Routed {
 }
 
 // announced remembers a job that the local bus announced and returns whom it concerns.
-func (f *Forwarder) announced(jobID string, load []byte, mark string) uint64 {
+func (f *Forwarder) announced(jobID string, load []byte, mark wire.Mark) uint64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if j := f.job(jobID); j != nil {
-		if len(j.ups) > 0 {
-			return 1 << j.ups[0]
+		if !j.isLocal() {
+			return j.originBit()
 		}
 		return f.all
 	}
@@ -190,10 +190,10 @@ func (f *Forwarder) announced(jobID string, load []byte, mark string) uint64 {
 }
 
 // announcedLoad rebuilds a job's load from its announcement, for masters that never saw the job.
-func announcedLoad(jobID string, data []byte) (load []byte, minions []any, mark string, err error) {
+func announcedLoad(jobID string, data []byte) (load []byte, minions []any, mark wire.Mark, err error) {
 	m, err := wire.DecodeMap(data, wire.Local, wire.LoadLimits)
 	if err != nil {
-		return nil, nil, "", err
+		return nil, nil, mark, err
 	}
 	minions = m.List("minions")
 	if minions == nil {

@@ -3,6 +3,10 @@ package syndic
 import (
 	"hash/fnv"
 	"math/bits"
+	"slices"
+	"strings"
+
+	"github.com/saltern-io/saltern/internal/wire"
 )
 
 // Bounds of what the forwarder remembers of jobs; the oldest are forgotten first. Jobs of upstreams
@@ -20,38 +24,54 @@ const (
 	maxReturnedJobs = 1000     // jobs whose returned minions are remembered: nobody asks after older ones
 )
 
-// knownJob is what is remembered of one job.
+// knownJob is what is remembered of one job: 48 bytes while it is neither waiting nor new, as there may be 30,000.
 type knownJob struct {
-	ups      []uint8 // upstreams that delivered it, the origin first; empty = a job of the local master
-	down     bool    // the local master has it
-	busy     bool    // it is being handed down
-	echo     uint64  // bit per upstream that delivered a job of the local master back to it
-	target   uint8   // of a local job: one more than the upstream its returns go to, 0 = not chosen
-	load     []byte  // Wire-mode load for masters that do not know the job; nil until announced and when let go
-	loaded   uint64  // bit per upstream that it was sent to
-	sent     bool    // it is counted among the loads that were sent
-	returned map[string]struct{}
-	mark     string // wire.JobMark, "" when unknown
+	delivered uint64              // bit per upstream that delivered it; a job of the local master comes back so
+	mark      wire.Mark           // zero when unknown
+	load      *keptLoad           // for masters that do not know the job; nil until announced and when let go
+	returned  map[string]struct{} // minions
+	origin    uint8               // one more than the upstream that delivered it first, 0 = a job of the local master
+	target    uint8               // of a local job: one more than the upstream its returns go to, 0 = not chosen
+	down      bool                // the local master has it
+	busy      bool                // it is being handed down
 }
 
-// has reports whether an upstream delivered the job.
-func (j *knownJob) has(upstream int) bool {
-	for _, u := range j.ups {
-		if int(u) == upstream {
-			return true
-		}
+// keptLoad is the Wire-mode load of a job of the local master.
+type keptLoad struct {
+	body []byte
+	to   uint64 // bit per upstream that it was sent to
+	sent bool   // it is counted among the loads that were sent
+}
+
+func (j *knownJob) isLocal() bool { return j.origin == 0 }
+
+// originBit is the bit of the upstream that published the job, 0 for a job of the local master.
+func (j *knownJob) originBit() uint64 {
+	if j.isLocal() {
+		return 0
 	}
-	return false
+	return 1 << (j.origin - 1)
 }
 
-// jobMemory is a bounded map that forgets the oldest.
+// standbys are the upstreams beside the origin that delivered the job.
+func (j *knownJob) standbys() uint64 {
+	if j.isLocal() {
+		return 0
+	}
+	return j.delivered &^ j.originBit()
+}
+
+// jobMemory is a bounded map that forgets the oldest. It has its full size from the start, so that it does not grow with
+// every job of the first hours.
 type jobMemory struct {
 	jobs  map[string]*knownJob
 	order []string // jids, oldest first
 	max   int
 }
 
-func newJobMemory(n int) jobMemory { return jobMemory{jobs: map[string]*knownJob{}, max: n} }
+func newJobMemory(n int) jobMemory {
+	return jobMemory{jobs: make(map[string]*knownJob, n), order: make([]string, 0, n), max: n}
+}
 
 // add makes room in tenths, so that the slice moves rarely, and returns what was forgotten.
 func (m *jobMemory) add(jobID string, j *knownJob) (forgotten []*knownJob) {
@@ -61,8 +81,9 @@ func (m *jobMemory) add(jobID string, j *knownJob) (forgotten []*knownJob) {
 			forgotten = append(forgotten, m.jobs[old])
 			delete(m.jobs, old)
 		}
-		m.order = append(m.order[:0:0], m.order[drop:]...)
+		m.order = slices.Delete(m.order, 0, drop)
 	}
+	jobID = strings.Clone(jobID) // it may be a part of something larger
 	m.jobs[jobID] = j
 	m.order = append(m.order, jobID)
 	return forgotten
@@ -88,16 +109,17 @@ func (f *Forwarder) forgot(jobs []*knownJob) {
 // keepLoad remembers the load of a local job until its first return, within the bound: the oldest
 // waiting load gives way. Caller holds the lock.
 func (f *Forwarder) keepLoad(j *knownJob, load []byte) {
-	if len(load) > maxLoad {
+	if load == nil || len(load) > maxLoad {
 		return
 	}
-	j.load = load
+	j.load = &keptLoad{body: load}
 	f.loadBytes += len(load)
 	f.loads = append(f.loads, j)
 	for f.loadBytes > maxLoads || len(f.loads) > maxLocalJobs {
-		if !f.loads[0].sent {
-			f.dropLoad(f.loads[0])
+		if first := f.loads[0]; first.load != nil && !first.load.sent {
+			f.dropLoad(first)
 		}
+		f.loads[0] = nil
 		f.loads = f.loads[1:]
 	}
 }
@@ -105,36 +127,39 @@ func (f *Forwarder) keepLoad(j *knownJob, load []byte) {
 // takeLoad returns the load of a local job for upstreams that do not have it, nil when they do. It is kept for a while:
 // when the one that the job's returns go to is away, another gets the rest of them. Caller holds the lock.
 func (f *Forwarder) takeLoad(j *knownJob, to uint64) []byte {
-	if j == nil || j.load == nil || to&^j.loaded == 0 {
+	if j == nil || j.load == nil || to&^j.load.to == 0 {
 		return nil
 	}
 	load := j.load
-	j.loaded |= to
-	if f.all&^j.loaded == 0 {
+	load.to |= to
+	if f.all&^load.to == 0 {
 		f.dropLoad(j)
-		return load
+		return load.body
 	}
-	if j.sent {
-		return load
+	if load.sent {
+		return load.body
 	}
-	j.sent = true
-	f.loadBytes -= len(load)
-	f.sentBytes += len(load)
+	load.sent = true
+	f.loadBytes -= len(load.body)
+	f.sentBytes += len(load.body)
 	f.sent = append(f.sent, j)
 	for len(f.sent) > maxSentLoads || f.sentBytes > maxSentBytes {
 		f.dropLoad(f.sent[0])
 		f.sent[0] = nil
 		f.sent = f.sent[1:]
 	}
-	return load
+	return load.body
 }
 
 // dropLoad lets a load go that every upstream has, that must give way, or whose job is forgotten.
 func (f *Forwarder) dropLoad(j *knownJob) {
-	if j.sent {
-		f.sentBytes -= len(j.load)
-	} else {
-		f.loadBytes -= len(j.load)
+	switch {
+	case j.load == nil:
+		return
+	case j.load.sent:
+		f.sentBytes -= len(j.load.body)
+	default:
+		f.loadBytes -= len(j.load.body)
 	}
 	j.load = nil
 }
@@ -158,15 +183,16 @@ func (f *Forwarder) Note(jobID, masterID string, upstream int) noted {
 		f.names[masterID] |= 1 << upstream
 	}
 	j := f.job(jobID)
+	bit := uint64(1) << upstream
 	switch {
 	case j == nil:
-		f.forgot(f.above.add(jobID, &knownJob{ups: []uint8{uint8(upstream)}, busy: true}))
+		f.forgot(f.above.add(jobID, &knownJob{origin: uint8(upstream) + 1, delivered: bit, busy: true}))
 		return notedFirst
-	case len(j.ups) == 0:
-		j.echo |= 1 << upstream
+	case j.isLocal():
+		j.delivered |= bit
 		return notedOwn
-	case !j.has(upstream):
-		j.ups = append(j.ups, uint8(upstream))
+	case j.delivered&bit == 0:
+		j.delivered |= bit
 		f.standbys.Add(1)
 	}
 	if j.down || j.busy {
@@ -177,11 +203,11 @@ func (f *Forwarder) Note(jobID, masterID string, upstream int) noted {
 }
 
 // same reports whether a publication may be the job that is known under its id; it is not when function or target differ.
-func (f *Forwarder) same(jobID, mark string) bool {
+func (f *Forwarder) same(jobID string, mark wire.Mark) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	j := f.job(jobID)
-	return j == nil || j.mark == "" || mark == "" || j.mark == mark
+	return j == nil || j.mark == (wire.Mark{}) || mark == (wire.Mark{}) || j.mark == mark
 }
 
 // Down remembers that the local master has the job.
@@ -189,12 +215,7 @@ func (f *Forwarder) Down(jobID string) { f.change(jobID, func(j *knownJob) { j.d
 
 // Own remembers that the job is the local master's, after all: nobody upstream is its origin.
 func (f *Forwarder) Own(jobID string) {
-	f.change(jobID, func(j *knownJob) {
-		for _, u := range j.ups {
-			j.echo |= 1 << u
-		}
-		j.ups, j.down = nil, true
-	})
+	f.change(jobID, func(j *knownJob) { j.origin, j.down = 0, true })
 }
 
 func (f *Forwarder) change(jobID string, fn func(*knownJob)) {
@@ -210,7 +231,7 @@ func (f *Forwarder) Handled(jobID string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	j := f.job(jobID)
-	return j != nil && (j.down || len(j.ups) == 0)
+	return j != nil && (j.down || j.isLocal())
 }
 
 // record is what of a job outlives a restart; false for jobs of the local master.
@@ -218,12 +239,13 @@ func (f *Forwarder) record(jobID string) (r jobRecord, ok bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	j := f.job(jobID)
-	if j == nil || len(j.ups) == 0 {
+	if j == nil || j.isLocal() {
 		return r, false
 	}
 	r.Down = j.down
-	for _, u := range j.ups {
-		r.Ups = append(r.Ups, f.entries[u])
+	r.Ups = append(r.Ups, f.entries[j.origin-1])
+	for more := j.standbys(); more != 0; more &= more - 1 {
+		r.Ups = append(r.Ups, f.entries[bits.TrailingZeros64(more)])
 	}
 	return r, true
 }
@@ -234,16 +256,19 @@ func (f *Forwarder) restore(jobID string, r jobRecord) {
 	defer f.mu.Unlock()
 	j := &knownJob{down: r.Down}
 	for _, entry := range r.Ups {
-		for i, name := range f.entries {
-			if name == entry {
-				j.ups = append(j.ups, uint8(i))
-			}
+		i := slices.Index(f.entries, entry)
+		if i < 0 {
+			continue
 		}
+		if j.isLocal() {
+			j.origin = uint8(i) + 1
+		}
+		j.delivered |= 1 << i
 	}
-	if len(j.ups) == 0 || f.job(jobID) != nil {
+	if j.isLocal() || f.job(jobID) != nil {
 		return
 	}
-	if len(j.ups) > 1 {
+	if j.standbys() != 0 {
 		f.standbys.Add(1)
 	}
 	f.forgot(f.above.add(jobID, j))
@@ -252,12 +277,10 @@ func (f *Forwarder) restore(jobID string, r jobRecord) {
 // origins returns the upstreams that a job's returns go to: its origin, with stand-bys while the origin has been away
 // for long; else those that the master_id names; 0 for a local job. Caller holds the lock.
 func (f *Forwarder) origins(jobID, masterID string) uint64 {
-	if j := f.job(jobID); j != nil && len(j.ups) > 0 {
-		to := uint64(1) << j.ups[0]
-		if len(j.ups) > 1 && f.away(j.ups[0]) {
-			for _, u := range j.ups[1:] {
-				to |= 1 << u
-			}
+	if j := f.job(jobID); j != nil && !j.isLocal() {
+		to := j.originBit()
+		if more := j.standbys(); more != 0 && f.away(j.origin-1) {
+			to |= more
 		}
 		return to
 	}
@@ -265,17 +288,14 @@ func (f *Forwarder) origins(jobID, masterID string) uint64 {
 }
 
 // standbysOf returns the upstreams beside its origin that delivered a job.
-func (f *Forwarder) standbysOf(jobID string, origin int) (to uint64) {
+func (f *Forwarder) standbysOf(jobID string, origin int) uint64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	j := f.job(jobID)
-	if j == nil || len(j.ups) < 2 || int(j.ups[0]) != origin {
+	if j == nil || int(j.origin) != origin+1 {
 		return 0
 	}
-	for _, u := range j.ups[1:] {
-		to |= 1 << u
-	}
-	return to
+	return j.standbys()
 }
 
 // localTarget returns where the returns of a job go that no upstream published: to one that serves, always the same for
@@ -284,7 +304,7 @@ func (f *Forwarder) standbysOf(jobID string, origin int) (to uint64) {
 func (f *Forwarder) localTarget(jobID string, j *knownJob) uint64 {
 	candidates := f.all
 	if j != nil {
-		candidates &^= j.echo
+		candidates &^= j.delivered
 	}
 	if f.toAll || candidates == 0 {
 		return candidates

@@ -16,12 +16,10 @@ import (
 	"github.com/saltern-io/saltern/jobcache"
 )
 
-// pace is between two jobs of one publisher.
-const pace = 500 * time.Millisecond
-
 // load publishes jobs and remembers them.
 type load struct {
 	tier *demo.Tier
+	pace time.Duration // between two jobs of one publisher
 	wg   sync.WaitGroup
 
 	seen map[*demo.Master]*tally // what the masters of masters fire
@@ -35,8 +33,8 @@ type load struct {
 }
 
 // newLoad listens to the masters of masters; close ends that.
-func newLoad(ctx context.Context, tier *demo.Tier) (*load, error) {
-	l := &load{tier: tier, seen: map[*demo.Master]*tally{}, jobs: map[*demo.Master][]string{}}
+func newLoad(ctx context.Context, tier *demo.Tier, pace time.Duration) (*load, error) {
+	l := &load{tier: tier, pace: pace, seen: map[*demo.Master]*tally{}, jobs: map[*demo.Master][]string{}}
 	for _, m := range tier.Tops() {
 		t, err := newTally(ctx, m)
 		if err != nil {
@@ -73,8 +71,8 @@ func (l *load) short() (n int, err error) {
 func (l *load) begin(ctx context.Context) {
 	steady, far := l.tier.Tops()[0], l.tier.Tops()[1]
 	l.every(ctx, 0, func(ctx context.Context) error { return l.ask(ctx, steady) })
-	l.every(ctx, pace/3, func(ctx context.Context) error { return l.publish(ctx, far) })
-	l.every(ctx, 2*pace/3, l.askBelow)
+	l.every(ctx, l.pace/3, func(ctx context.Context) error { return l.publish(ctx, far) })
+	l.every(ctx, 2*l.pace/3, l.askBelow)
 }
 
 // every publishes at its own moment of each interval: masters that publish in the same microsecond give out the same job id,
@@ -85,7 +83,7 @@ func (l *load) every(ctx context.Context, offset time.Duration, job func(context
 		case <-time.After(offset):
 		case <-ctx.Done():
 		}
-		tick := time.NewTicker(pace)
+		tick := time.NewTicker(l.pace)
 		defer tick.Stop()
 		for ctx.Err() == nil {
 			// A job that was begun is finished: it would be half known otherwise.

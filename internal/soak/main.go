@@ -22,6 +22,7 @@ type settings struct {
 	length  time.Duration
 	every   time.Duration
 	minions int
+	pace    time.Duration
 }
 
 // errUnsound says that the tier did not do what it promises.
@@ -33,6 +34,7 @@ func main() {
 	flag.DurationVar(&s.length, "for", 30*time.Minute, "how long")
 	flag.DurationVar(&s.every, "every", 0, "between two lines (default: a twentieth of -for)")
 	flag.IntVar(&s.minions, "minions", 20, "simulated minions under each of the two hosts")
+	flag.DurationVar(&s.pace, "pace", 500*time.Millisecond, "between two jobs of each of the three publishers: less of it fills what fills sooner")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -55,8 +57,8 @@ const minLength = time.Minute
 const settleTime = 2 * time.Minute
 
 func (s *settings) run(ctx context.Context, out io.Writer) (err error) {
-	if s.length < minLength || s.minions < 1 {
-		return fmt.Errorf("-for must be at least %v and -minions at least 1", minLength)
+	if s.length < minLength || s.minions < 1 || s.pace <= 0 {
+		return fmt.Errorf("-for must be at least %v, -minions at least 1 and -pace more than nothing", minLength)
 	}
 	if s.every <= 0 {
 		s.every = s.length / 20
@@ -98,7 +100,7 @@ func (s *settings) run(ctx context.Context, out io.Writer) (err error) {
 }
 
 func (s *settings) soak(ctx context.Context, out io.Writer, tier *demo.Tier, line *line) (err error) {
-	load, err := newLoad(ctx, tier)
+	load, err := newLoad(ctx, tier, s.pace)
 	if err != nil {
 		return err
 	}

@@ -24,7 +24,7 @@ func TestMarkOf(t *testing.T) {
 			t.Errorf("%s: same is %v", c.name, got)
 		}
 	}
-	if MarkOf(job(struct{}{}, "*", "glob")) != "" {
+	if MarkOf(job(struct{}{}, "*", "glob")) != (Mark{}) {
 		t.Error("a value that is none of the wire has a mark")
 	}
 }
