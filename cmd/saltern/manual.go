@@ -104,6 +104,8 @@ func manualPages() []manual.Page {
 			page.Exit, page.Signals, page.Files = daemonExit, daemonSignals, masterFiles
 		case "key":
 			page.Files = masterFiles[:2]
+		case "salt":
+			page.Files = []manual.Entry{masterFiles[0], {Name: "~/.config/salt/salt_token, ~/salt_token", About: "the token of -T, used for token_expire; another place with token_file"}}
 		}
 		pages = append(pages, page)
 	}

@@ -72,14 +72,13 @@ type saltRun struct {
 	stdout io.Writer
 	stderr io.Writer
 	jid    string // of the job under way, for the text at an interrupt
+
+	tokenFile string // whose token goes into requests; "" when none does
 }
 
 func runSalt(ctx context.Context, cmd *cobra.Command, o *saltOptions, args []string) (err error) {
 	if err := cliargs.ApplySaltfile(cmd.Flags(), "salt"); err != nil {
 		return err
-	}
-	if o.makeToken {
-		return &cliargs.ExitError{Code: cliargs.ExitGeneric, Text: "salt: --make-token is not supported: this master issues no tokens"}
 	}
 	if text := o.missing(args); text != "" {
 		fmt.Fprint(cmd.OutOrStdout(), cmd.UsageString())
@@ -87,6 +86,9 @@ func runSalt(ctx context.Context, cmd *cobra.Command, o *saltOptions, args []str
 	}
 	r := &saltRun{opts: o, stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr()}
 	if r.cfg, err = r.configure(cmd); err != nil {
+		return err
+	}
+	if err := configuredEauth(cmd.Flags(), r.cfg); err != nil {
 		return err
 	}
 	if r.call, err = o.parseCall(args, r.cfg); err != nil {
@@ -130,15 +132,23 @@ func (r *saltRun) dispatch(ctx context.Context) error {
 	if err := r.safeLimit(); err != nil {
 		return err
 	}
+	if err := r.signIn(ctx); err != nil {
+		return err
+	}
 	switch {
 	case r.opts.async:
 		return r.runAsync(ctx)
-	case r.opts.batch != "" || r.opts.static:
+	case r.batched():
 		return r.runBatch(ctx)
 	case r.opts.subset > 0:
 		return r.runSubset(ctx)
 	}
 	return r.runPlain(ctx)
+}
+
+// batched reports whether the call is a batch, which it is with --static as well.
+func (r *saltRun) batched() bool {
+	return !r.opts.async && (r.opts.batch != "" || r.opts.static)
 }
 
 // explain says on stdout, as stock does, why a job was not accepted. Stock then exits with 0;
@@ -162,6 +172,7 @@ func (r *saltRun) explain(err error) error {
 		text = saltTextKey
 	case errors.As(err, &refused):
 		text = refused.Message
+		defer r.tokenHint(refused)
 	default:
 		return err
 	}

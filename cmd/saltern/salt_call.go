@@ -17,7 +17,7 @@ type saltCall struct {
 	tgtType string
 	fun     any // string, or []any for a compound call
 	arg     []any
-	auth    *wire.Map // credentials for kwargs, nil with the local key
+	auth    *wire.Map // who asks, for kwargs; nil with the local key alone
 	quiet   bool      // --static
 }
 
@@ -55,9 +55,7 @@ func (o *saltOptions) parseCall(args []string, cfg *config.Master) (saltCall, er
 	} else if err := c.compound(strings.Split(fun, ","), rest, o.argsSeparator, noParse); err != nil {
 		return c, err
 	}
-	var err error
-	c.auth, err = o.credentials()
-	return c, err
+	return c, nil
 }
 
 func splitList(s string) []any {

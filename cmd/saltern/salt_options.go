@@ -55,7 +55,7 @@ func (o *saltOptions) register(fs *pflag.FlagSet) {
 	cliargs.Alias(fs, "auth", "eauth", "external-auth")
 	fs.StringVar(&o.username, "username", "", "user name for external authentication")
 	fs.StringVar(&o.password, "password", "", "password for external authentication")
-	fs.BoolVarP(&o.makeToken, "make-token", "T", false, "not supported")
+	fs.BoolVarP(&o.makeToken, "make-token", "T", false, "with -a: have the master issue a token and keep it for later runs")
 	fs.StringVarP(&o.configDir, "config-dir", "c", "", "directory of the configuration (default /etc/salt)")
 	fs.StringVarP(&o.logLevel, "log-level", "l", "", "accepted; this command writes no log")
 	fs.StringVar(&o.logFile, "log-file", "", "accepted; this command writes no log")

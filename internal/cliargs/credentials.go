@@ -1,10 +1,12 @@
 package cliargs
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"os/user"
 	"strings"
 
 	"golang.org/x/term"
@@ -21,23 +23,62 @@ type Credentials struct{ Eauth, Username, Password string }
 // Ask returns what goes into a request, asking for what was not given: the name with a plain prompt, the
 // password without echo where in is a terminal. Prompts go to out. Nothing of it is kept or logged.
 //
-// The error says that the input ended.
+// An empty answer to the first question is the caller's own account.
+//
+// The error says that the input ended, or is the cause of the context's end: that ends a question, and gives the
+// terminal its echo back.
 //
 // spec: local-client-and-salt-cli §5
-func (c Credentials) Ask(in io.Reader, out io.Writer) (*wire.Map, error) {
-	user, password := c.Username, c.Password
+func (c Credentials) Ask(ctx context.Context, in io.Reader, out io.Writer) (*wire.Map, error) {
+	if c.Username != "" && c.Password != "" {
+		return c.ask(in, out)
+	}
+	restore := func() error { return nil }
+	if f, ok := in.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		state, err := term.GetState(int(f.Fd()))
+		if err != nil {
+			return nil, fmt.Errorf("state of the terminal: %w", err)
+		}
+		restore = func() error { return term.Restore(int(f.Fd()), state) }
+	}
+	type answer struct {
+		auth *wire.Map
+		err  error
+	}
+	got := make(chan answer, 1)
+	go func() { // ends with the process when interrupted: a read of a terminal cannot be taken back
+		auth, err := c.ask(in, out)
+		got <- answer{auth, err}
+	}()
+	select {
+	case a := <-got:
+		return a.auth, a.err
+	case <-ctx.Done():
+		return nil, errors.Join(context.Cause(ctx), restore())
+	}
+}
+
+func (c Credentials) ask(in io.Reader, out io.Writer) (*wire.Map, error) {
+	name, password := c.Username, c.Password
 	var err error
-	if user == "" {
-		if user, err = ask("username: ", in, out); err != nil {
+	if name == "" {
+		if name, err = ask("username: ", in, out); err != nil {
 			return nil, err
 		}
+	}
+	if name == "" {
+		account, err := user.Current()
+		if err != nil {
+			return nil, fmt.Errorf("own account: %w", err)
+		}
+		name = account.Username
 	}
 	if password == "" {
 		if password, err = askHidden("password: ", in, out); err != nil {
 			return nil, err
 		}
 	}
-	return wire.NewMap("username", user, "password", password, "eauth", c.Eauth), nil
+	return wire.NewMap("username", name, "password", password, "eauth", c.Eauth), nil
 }
 
 func ask(prompt string, in io.Reader, out io.Writer) (string, error) {

@@ -10,7 +10,7 @@ var accessOptions = []Option{
 	{Name: "external_auth", Type: Dict, Default: "{}", Verdict: Refused, About: "eauth rules; which backends the Go side implements must be stated"},
 	{Name: "eauth_acl_module", Type: Str, Default: "''", Verdict: Accepted, About: "plug-in"},
 	{Name: "eauth_tokens", Type: Str, Default: "'localfs'", Verdict: Planned, About: "token store; only localfs (msgpack files in token_dir)"},
-	{Name: "token_expire", Type: Int, Default: "43200", Verdict: Honoured, Unit: Seconds, About: "how long salt-key --eauth uses a token; this master issues none"},
+	{Name: "token_expire", Type: Int, Default: "43200", Verdict: Honoured, Unit: Seconds, About: "how long salt and salt-key --eauth use a kept token; this master issues none"},
 	{Name: "token_expire_user_override", Type: Bool | Dict, Default: "false", Verdict: Planned, About: "bool or {user: [backends]}"},
 	{Name: "keep_acl_in_token", Type: Bool, Default: "false", Verdict: Planned, About: "forced True when rest is in external_auth"},
 	{Name: "django_auth_path", Type: Str, Default: "''", Verdict: Silent, About: "django backend"},

@@ -33,7 +33,7 @@ var bareOptions = []Option{
 	{Name: "cli_salt_run_log_file", Type: Str, Verdict: Silent, About: "log of salt-run"},
 	{Name: "log_datefmt_console", Type: Str, Verdict: Honoured, About: "date format of the console"},
 	{Name: "log_format", Type: Str, Default: "salt", Verdict: Honoured, About: "salt or json, for the log file and the console"},
-	{Name: "token_file", Type: Str, Verdict: Honoured, About: "token of salt-key --eauth -T; default salt_token in ~/.config/salt where that exists, else in the home directory"},
+	{Name: "token_file", Type: Str, Verdict: Honoured, About: "token of salt -T and salt-key --eauth -T; default salt_token in ~/.config/salt where that exists, else in the home directory"},
 	{Name: "event_return_queue_max_seconds", Type: Int, Default: "0", Verdict: Accepted, About: "with event_return"},
 	{Name: "auth.enable_expanded_auth_matching", Type: Any, Verdict: Accepted, About: "eauth matching"},
 	{Name: "pass_to_ext_pillars", Type: Any, Verdict: Accepted, About: "pillar plug-ins"},
@@ -60,6 +60,10 @@ var bareOptions = []Option{
 var displayOptions = []Option{
 	{Name: "output", Type: None | Str, Default: "~", Verdict: Honoured, Reload: Live, About: "outputter of the client tools"},
 	{Name: "color", Type: Bool, Default: "true", Verdict: Honoured, Reload: Live, About: "colours on a terminal"},
+	{Name: "eauth", Type: Str, Default: "''", Verdict: Honoured, About: "salt: -a; salt-key wants its own option"},
+	{Name: "mktoken", Type: Bool, Default: "false", Verdict: Honoured, About: "salt: -T"},
+	{Name: "username", Type: None | Str, Default: "~", Verdict: Honoured, About: "salt: --username"},
+	{Name: "password", Type: None | Str, Default: "~", Verdict: Honoured, About: "salt: --password"},
 	{Name: "output_file", Type: None | Str, Default: "~", Verdict: Planned, About: "file the client tools print to"},
 	{Name: "output_indent", Type: Any, Verdict: Planned, About: "indentation of some outputters"},
 }

@@ -1,14 +1,11 @@
 package saltkey
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/spf13/pflag"
-	"golang.org/x/term"
 
 	"github.com/saltern-io/saltern/internal/cliargs"
 	"github.com/saltern-io/saltern/internal/client"
@@ -96,36 +93,14 @@ func (t *tool) denied(text string) error {
 	return nil
 }
 
-// credentials asks for what the command line does not say; a signal ends the question and gives the
-// terminal its echo back.
+// credentials asks for what the command line does not say.
 func (t *tool) credentials() (*wire.Map, error) {
-	type answer struct {
-		auth *wire.Map
-		err  error
+	c := cliargs.Credentials{Eauth: t.eauth, Username: t.username, Password: t.password}
+	auth, err := c.Ask(t.ctx, t.stdin, t.stderr)
+	if errors.Is(err, io.EOF) {
+		return nil, errEOF
 	}
-	restore := func() error { return nil }
-	if f, ok := t.stdin.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		state, err := term.GetState(int(f.Fd()))
-		if err != nil {
-			return nil, fmt.Errorf("state of the terminal: %w", err)
-		}
-		restore = func() error { return term.Restore(int(f.Fd()), state) }
-	}
-	got := make(chan answer, 1)
-	go func() { // ends with the process when interrupted: a read of a terminal cannot be taken back
-		c := cliargs.Credentials{Eauth: t.eauth, Username: t.username, Password: t.password}
-		auth, err := c.Ask(t.stdin, t.stderr)
-		got <- answer{auth, err}
-	}()
-	select {
-	case a := <-got:
-		if errors.Is(a.err, io.EOF) {
-			return nil, errEOF
-		}
-		return a.auth, a.err
-	case <-t.ctx.Done():
-		return nil, errors.Join(context.Cause(t.ctx), restore())
-	}
+	return auth, err
 }
 
 // call runs one function of the wheel module key; what is no map of the master's is returned as it is.
