@@ -15,6 +15,7 @@ func Catalogue(c *Column) []Group {
 	groups = append(groups, rotationGroups(c)...)
 	groups = append(groups, keystoreGroups(c)...)
 	groups = append(groups, keywheelGroups(c)...)
+	groups = append(groups, salttokenGroups(c)...)
 	groups = append(groups, presignGroups(c)...)
 	groups = append(groups, brokerGroups(c)...)
 	groups = append(groups, relayGroups(c)...)
