@@ -41,7 +41,7 @@ type Config struct {
 	HeartbeatIvl     time.Duration // of silence before a PING; with HeartbeatTTL between PINGs. 0 = none
 	HeartbeatTimeout time.Duration // of silence after a PING; 0 = HeartbeatIvl
 	HeartbeatTTL     time.Duration // announced in PING, so that the peer cuts us; at most 6553 s
-	HeartbeatAny     bool          // libzmq 4.2 answers PING and greets as 3.0; so does 4.1, and does not answer
+	HeartbeatAny     bool          // for dialled PUB and ROUTER peers only: see knowsPing
 
 	SendQueue      int   // messages waiting for one peer; 0 = 1000
 	SendQueueBytes int64 // of these; a larger message passes when it is alone. 0 = 64 MiB

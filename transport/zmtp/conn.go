@@ -161,8 +161,9 @@ func (c *Conn) heartbeat(now time.Time) {
 	}
 }
 
-// knowsPing reports whether the peer may be expected to answer PING: it came with ZMTP 3.1. libzmq 4.2.0 to 4.3.2 knows
-// it and greets as 3.0 like those before, which do not.
+// knowsPing reports whether the peer may be sent PING: it came with ZMTP 3.1, which libzmq greets with from 4.3.3 on.
+// Those that greet as 3.0 look alike and do three things: 4.3.0 to 4.3.2 answer; 4.2 answers too, but its REQ socket goes
+// dead for good; 4.0 and 4.1 hand it to the program as a message. HeartbeatAny is for peers that are neither REQ nor SUB.
 func (c *Conn) knowsPing() bool {
 	v := c.ver
 	return v.major > majorOurs || v.major == majorOurs && (v.minor >= minorPing || c.hub.cfg.HeartbeatAny)
