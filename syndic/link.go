@@ -10,6 +10,7 @@ import (
 	"github.com/saltern-io/saltern/transport"
 
 	"github.com/saltern-io/saltern/internal/signin"
+	"github.com/saltern-io/saltern/internal/wire"
 )
 
 // errPortMoved ends serve when a new sign-in announced another publish port.
@@ -24,6 +25,12 @@ func (u *Upstream) serve(ctx context.Context, creds *signin.Credentials) error {
 	topics := [][]byte(nil)
 	if u.cfg.ZMQFiltering {
 		topics = [][]byte{[]byte("broadcast"), []byte("syndic")}
+	}
+	if u.seq.marks[0].Epoch != "" { // it is known what was here: an outlet may send again what it is not sure of
+		if topics == nil {
+			topics = [][]byte{nil}
+		}
+		topics = append(topics, []byte(wire.TopicRepeats))
 	}
 	port := u.publishPort(creds)
 	opts := u.options()

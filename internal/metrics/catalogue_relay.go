@@ -22,8 +22,9 @@ var (
 		Label{Name: "way", Values: []string{"stream", "direct"}})
 	OutletRepeated = define(Counter, "saltern_outlet_repeated_total", "Copies dropped: of other taps, of the direct link, of a read that was repeated.", upstreamLabel)
 	OutletMissed   = define(Counter, "saltern_outlet_missed_total", "Publications reported instead of delivered, by reason.", upstreamLabel,
-		Label{Name: "reason", Values: []string{"age", "epoch", "gap", "late", "refused"}})
+		Label{Name: "reason", Values: []string{"age", "epoch", "gap", "late", "refused", "unread"}})
 	OutletLag      = define(Gauge, "saltern_outlet_lag_entries", "Entries of the stream that are not read yet.", upstreamLabel)
 	OutletDelay    = define(Gauge, "saltern_outlet_lag_seconds", "Age of the last entry when it was delivered.", upstreamLabel)
+	OutletResent   = define(Counter, "saltern_outlet_resent_total", "Publications sent again to a syndic that subscribed anew.", upstreamLabel)
 	OutletRequests = define(Counter, "saltern_outlet_requests_total", "Requests passed on to the master of masters.", upstreamLabel)
 )

@@ -128,7 +128,7 @@ func (o *Outlet) send(messages [][][]byte) {
 			o.late(frame)
 			continue
 		}
-		if err := o.pub.publish(m); err != nil {
+		if err := o.pub.publish(m, time.Now(), ""); err != nil {
 			o.log.Debug("Publication of the direct link left to the stream", "err", err)
 			o.cut()
 			continue

@@ -12,6 +12,7 @@ const (
 	ReasonGap     = "gap"     // not in the stream
 	ReasonLate    = "late"    // later ones went out over the direct link, and a stock syndic drops older serials
 	ReasonRefused = "refused" // the sink does not take it
+	ReasonUnread  = "unread"  // handed to a subscription that ended, perhaps before it was read, and not to be sent again
 )
 
 // Missed is a report: publications that were not delivered and will not be.

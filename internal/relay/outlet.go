@@ -37,6 +37,7 @@ type OutletStats struct {
 	Direct       int64 // publications that the direct link brought first
 	Requests     int64
 	Dropped      int64 // requests that were not passed on
+	Resent       int64 // publications sent again to who subscribed anew
 	Subscribers  int
 	DirectUp     bool
 	DirectSince  time.Time
@@ -74,12 +75,14 @@ func NewOutlet(cfg OutletConfig) (o *Outlet, err error) {
 		return nil, err
 	}
 	keepalive := zmtp.Keepalive{Idle: 300 * time.Second}
-	o.pub = newPublisher(o.log)
+	came := &newcomers{}
+	o.pub = newPublisher(cfg.MaxAge, came, func(m Missed) { m.MoM = name; o.follower.report(m) }, o.log)
 	o.reqs = newRequests(transport.Endpoint(cfg.Outlet.Host, cfg.Outlet.MasterRetPort), zmtp.Config{
 		MaxFrameBytes: cfg.MaxMsgBytes, SendQueue: maxInFlight, Keepalive: keepalive, IPv6: cfg.IPv6, Log: o.log,
-	}, o.log)
+	}, came, o.log)
 	o.pubs, err = zmtp.Listen(transport.BindEndpoint(cfg.Outlet.Interface, cfg.Outlet.PublishPort), zmtp.Config{
 		Role: zmtp.RoleXPub, Handler: o.pub, MaxFrameBytes: 1024, SendQueue: subscriberQueue, Keepalive: keepalive, IPv6: cfg.IPv6, Log: o.log,
+		HeartbeatIvl: subscriberHeartbeat, HeartbeatTimeout: 2 * subscriberHeartbeat,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("publish port of outlet %s: %w", name, err)
@@ -103,7 +106,7 @@ func (o *Outlet) RequestAddr() string { return o.rets.Addr() }
 // Stats returns a snapshot. Safe for concurrent use.
 func (o *Outlet) Stats() OutletStats {
 	s := OutletStats{
-		Name: o.cfg.Outlet.Name, Follower: o.follower.Stats(), Direct: o.direct.Load(), Requests: o.reqs.passed.Load(), Dropped: o.reqs.dropped.Load(),
+		Name: o.cfg.Outlet.Name, Follower: o.follower.Stats(), Direct: o.direct.Load(), Requests: o.reqs.passed.Load(), Dropped: o.reqs.dropped.Load(), Resent: o.pub.resent.Load(),
 		Subscribers: o.pubs.Connections(), Both: o.cfg.Outlet.Mode == config.OutletBoth,
 	}
 	s.DirectUp, s.DirectSince, _ = o.link.get()
@@ -138,6 +141,7 @@ func (o *Outlet) Run(ctx context.Context) error {
 }
 
 func (o *Outlet) close() {
+	o.pub.stop()
 	for _, l := range []*zmtp.Listener{o.pubs, o.rets} {
 		if err := l.Shutdown(time.Second); err != nil {
 			o.log.Warn("Port of the outlet did not close", "err", err)
@@ -159,7 +163,7 @@ func (o *Outlet) Deliver(_ context.Context, e *Entry) error {
 	if err := o.follower.mayGo(e); err != nil {
 		return err
 	}
-	if err := o.pub.publish(e.messages()); err != nil {
+	if err := o.pub.publish(e.messages(), e.Time, e.Epoch); err != nil {
 		return err
 	}
 	o.follower.claim(e.Tap, e.Frame, e.Time)

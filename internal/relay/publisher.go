@@ -4,9 +4,13 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/saltern-io/saltern/internal/wire"
 	"github.com/saltern-io/saltern/transport/zmtp"
 )
 
@@ -15,19 +19,52 @@ const (
 	maxSubscriptions     = 64
 	maxSubscriptionBytes = 4096
 	subscriberQueue      = 10_000
+	// subscriberHeartbeat is how often a silent one is asked for a sign of life: one whose host is gone has to be known to
+	// have left while what it got is remembered.
+	subscriberHeartbeat = 10 * time.Second
 )
 
-// publisher is the PUB side of an outlet: it knows who listens, which a plain PUB socket does not tell.
+// publisher is the PUB side of an outlet: it knows who listens, which a plain PUB socket does not tell, and what went out
+// lately, which who subscribes anew gets again.
 type publisher struct {
-	log *slog.Logger
+	log    *slog.Logger
+	maxAge time.Duration // of what is sent again
+	report func(Missed)  // does not wait
+	came   *newcomers
 
 	mu      sync.Mutex
 	index   *zmtp.Index[*zmtp.Conn]
 	changed chan struct{} // closed and replaced when somebody subscribes
+	joining map[*zmtp.Conn]*newcomer
+	since   map[*zmtp.Conn]uint64 // the first that went out to a subscriber
+	spare   spare
+	handed  handed
+	overdue *time.Timer // runs while somebody left and nobody followed
+	stopped bool
+	resent  atomic.Int64
 }
 
-func newPublisher(log *slog.Logger) *publisher {
-	return &publisher{log: log, index: zmtp.NewIndex[*zmtp.Conn](maxSubscriptions, maxSubscriptionBytes), changed: make(chan struct{})}
+// spare is a subscriber that subscribed anew while its former subscription seemed to go on.
+type spare struct {
+	at     time.Time // zero = there is none
+	number uint64    // the next one that went out then
+}
+
+// newcomer is a subscriber whose subscriptions may not be complete: it gets nothing yet.
+type newcomer struct {
+	fresh  bool // it may be a process that was not there before
+	topics []string
+}
+
+// settleTime is how long after its first subscription the others of a subscriber are waited for, when something may have to be
+// sent again: what is sent by one subscription after the other would not be in order.
+const settleTime = 250 * time.Millisecond
+
+func newPublisher(maxAge time.Duration, came *newcomers, report func(Missed), log *slog.Logger) *publisher {
+	return &publisher{
+		log: log, maxAge: maxAge, came: came, report: report, index: zmtp.NewIndex[*zmtp.Conn](maxSubscriptions, maxSubscriptionBytes),
+		changed: make(chan struct{}), joining: map[*zmtp.Conn]*newcomer{}, since: map[*zmtp.Conn]uint64{},
+	}
 }
 
 // Opened implements zmtp.Handler.
@@ -40,10 +77,38 @@ func (p *publisher) Message(*zmtp.Conn, [][]byte) {}
 func (p *publisher) Subscribed(c *zmtp.Conn, topic []byte, on bool) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !on {
+	n := p.joining[c]
+	_, joined := p.since[c]
+	switch {
+	case !on && n != nil:
+		n.topics = slices.DeleteFunc(n.topics, func(t string) bool { return t == string(topic) })
+		return nil
+	case !on:
 		p.index.Remove(c, topic)
 		return nil
+	case joined:
+		return p.add(c, topic)
+	case n == nil:
+		n = &newcomer{fresh: p.came.joins(time.Now())}
+		p.joining[c] = n
+		if len(p.handed.list) > 0 {
+			time.AfterFunc(settleTime, func() { p.join(c) }) // ends by itself, and finds nothing to do when c has gone
+		}
 	}
+	if len(n.topics) >= maxSubscriptions {
+		return zmtp.ErrSubscriptions
+	}
+	n.topics = append(n.topics, string(topic))
+	if len(p.handed.list) == 0 {
+		delete(p.joining, c)
+		p.since[c] = p.handed.next
+		return p.add(c, topic)
+	}
+	return nil
+}
+
+// add subscribes one that is there. It is called with the lock held.
+func (p *publisher) add(c *zmtp.Conn, topic []byte) error {
 	if _, err := p.index.Add(c, topic); err != nil {
 		return err
 	}
@@ -52,11 +117,110 @@ func (p *publisher) Subscribed(c *zmtp.Conn, topic []byte, on bool) error {
 	return nil
 }
 
+// join lets a newcomer in: with what went out lately, if it is sure to know what it had, and then with what comes. What those
+// had who left, and it does not get, is reported.
+func (p *publisher) join(c *zmtp.Conn) {
+	p.mu.Lock()
+	n := p.joining[c]
+	delete(p.joining, c)
+	if n == nil {
+		p.mu.Unlock()
+		return
+	}
+	p.since[c] = p.handed.next
+	var messages []*zmtp.Encoded
+	knows := !n.fresh || slices.Contains(n.topics, wire.TopicRepeats)
+	if knows {
+		now := time.Now()
+		messages, p.since[c] = p.handed.again(now, p.maxAge, func(topic []byte) bool {
+			return slices.ContainsFunc(n.topics, func(t string) bool { return strings.HasPrefix(string(topic), t) })
+		})
+		if len(p.handed.left) == 0 {
+			p.spare = spare{now, p.handed.next}
+		}
+	}
+	for _, m := range messages {
+		if err := c.SendEncoded(m); err != nil {
+			p.log.Warn("Syndic does not take what is sent again, disconnected", "peer", c.PeerIP(), "err", err)
+			c.CloseWith(err)
+			break
+		}
+	}
+	for _, topic := range n.topics {
+		if err := p.add(c, []byte(topic)); err != nil {
+			c.CloseWith(err)
+			break
+		}
+	}
+	p.resent.Add(int64(len(messages)))
+	unread := p.settle(knows)
+	p.mu.Unlock()
+	if len(messages) > 0 {
+		p.log.Info("Syndic subscribed anew, what went out lately is sent again", "peer", c.PeerIP(), "publications", len(messages))
+	}
+	p.unread(unread)
+}
+
+// settle ends the matter of those who left. It is called with the lock held.
+func (p *publisher) settle(again bool) uint64 {
+	if p.overdue != nil {
+		p.overdue.Stop()
+		p.overdue = nil
+	}
+	return p.handed.settle(again)
+}
+
+func (p *publisher) unread(n uint64) {
+	if n > 0 {
+		p.report(Missed{
+			Count: n, Reason: ReasonUnread, Time: time.Now(),
+			Text: "handed to a subscription that ended, and cannot be sent again: so many were not read, at most",
+		})
+	}
+}
+
 // Closed implements zmtp.Handler.
 func (p *publisher) Closed(c *zmtp.Conn, _ error) {
+	unread, now := uint64(0), time.Now()
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	p.index.Drop(c)
+	delete(p.joining, c)
+	first, joined := p.since[c]
+	delete(p.since, c)
+	switch s := p.spare; {
+	case !joined, p.stopped:
+	case !s.at.IsZero() && now.Sub(s.at) < handedTime && first < s.number:
+		p.spare = spare{}
+		unread = p.handed.replaced(first, s.number, now)
+	default:
+		p.handed.leave(first, now)
+		if len(p.handed.left) > 0 && p.overdue == nil {
+			p.overdue = time.AfterFunc(handedTime, p.unfollowed)
+		}
+	}
+	p.mu.Unlock()
+	p.unread(unread)
+}
+
+// unfollowed reports what those had who left a while ago, when nobody came after them.
+func (p *publisher) unfollowed() {
+	p.mu.Lock()
+	n := uint64(0)
+	if p.overdue != nil {
+		n = p.settle(false)
+	}
+	p.mu.Unlock()
+	p.unread(n)
+}
+
+// stop takes that the outlet ends: what is in the kernel's buffers still reaches those who are there. It reports what those had
+// who left before.
+func (p *publisher) stop() {
+	p.mu.Lock()
+	p.stopped = true
+	n := p.settle(false)
+	p.mu.Unlock()
+	p.unread(n)
 }
 
 func (p *publisher) members() int {
@@ -89,12 +253,18 @@ var errNobody = errors.New("no subscriber")
 const flushTimeout = 10 * time.Second
 
 // publish sends to all who subscribed, and waits until the kernel has it: a subscriber that does not read is cut, so that it
-// comes again, rather than left with a hole. errNobody when nobody got it.
-func (p *publisher) publish(frames [][]byte) error {
+// comes again, rather than left with a hole. heard is when it was published, epoch the name of its key, "" when that is not
+// known. errNobody when nobody got it.
+func (p *publisher) publish(frames [][]byte, heard time.Time, epoch string) error {
+	m := zmtp.Encode(frames)
 	p.mu.Lock()
 	to := p.index.Match(nil, frames[0])
+	if len(to) == 0 {
+		p.mu.Unlock()
+		return errNobody
+	}
+	number := p.handed.add(time.Now(), heard, epoch, frames, m)
 	p.mu.Unlock()
-	m := zmtp.Encode(frames)
 	sent := 0
 	for _, c := range to {
 		if err := c.SendEncoded(m); err != nil {
@@ -111,8 +281,13 @@ func (p *publisher) publish(frames [][]byte) error {
 		}
 		flushed.Stop()
 	}
-	if sent == 0 {
+	if sent > 0 {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.handed.retract(number) {
 		return errNobody
 	}
-	return nil
+	return nil // somebody came meanwhile, and got it
 }

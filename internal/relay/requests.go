@@ -37,7 +37,8 @@ func (f *flight) size() (n int) {
 	return n
 }
 
-// requests passes requests of a syndic on to the master of masters and the answers back. It opens neither. What the master
+// requests passes requests of a syndic on to the master of masters and the answers back. It opens neither, but looks whether a request
+// is a sign-in, which is in clear. What the master
 // did not get, or did not answer before the link was lost, waits for the next link, for holdRequests; the syndic may
 // have given up and repeat it, as over any line. It gets no answer meanwhile: a stock syndic that hears "bad load", as
 // from a master with another key, forgets its keys, opens no publication until it has signed in, and gives up for good
@@ -46,6 +47,7 @@ type requests struct {
 	endpoint string
 	cfg      zmtp.Config
 	log      *slog.Logger
+	came     *newcomers // hears of sign-ins
 	link     linkMark
 	passed   atomic.Int64
 	dropped  atomic.Int64 // not passed on: they found no room, or waited too long
@@ -57,8 +59,8 @@ type requests struct {
 	held   []flight // waiting for the link
 }
 
-func newRequests(endpoint string, cfg zmtp.Config, log *slog.Logger) *requests {
-	r := &requests{endpoint: endpoint, cfg: cfg, log: log, flying: map[uint64]flight{}}
+func newRequests(endpoint string, cfg zmtp.Config, came *newcomers, log *slog.Logger) *requests {
+	r := &requests{endpoint: endpoint, cfg: cfg, log: log, came: came, flying: map[uint64]flight{}}
 	r.cfg.Role, r.cfg.Handler = zmtp.RoleDealer, answers{r}
 	return r
 }
@@ -90,6 +92,7 @@ func (r *requests) Message(c *zmtp.Conn, frames [][]byte) {
 	if at >= len(frames)-1 {
 		return // without an empty frame there is no way to answer
 	}
+	r.came.saw(frames[at+1], time.Now())
 	r.pass(flight{from: c, envelope: frames[:at+1], body: frames[at+1:], since: time.Now()})
 }
 

@@ -67,6 +67,7 @@ func outletSection(b *metrics.Builder, s OutletStats) status.Section {
 	addFollower(b, s.Name, s.Follower)
 	b.Add(metrics.OutletDelivered, float64(s.Direct), s.Name, "direct")
 	b.Add(metrics.OutletRequests, float64(s.Requests), s.Name)
+	b.Add(metrics.OutletResent, float64(s.Resent), s.Name)
 	links := []status.Link{
 		{Name: "redis (outlet " + s.Name + ")", Up: s.Follower.Up, State: word(s.Follower.Up, "reading"), Since: s.Follower.Since, Reason: s.Follower.Reason},
 		{Name: "requests of " + s.Name, Up: s.RequestsUp, State: word(s.RequestsUp, "passing"), Since: s.RequestSince, Reason: s.Reason},
@@ -76,6 +77,8 @@ func outletSection(b *metrics.Builder, s OutletStats) status.Section {
 	}
 	rows := append(followerRows(s.Follower),
 		status.Row{Name: "delivered from the direct link", Value: s.Direct},
+		status.Row{Name: "sent again to a syndic that subscribed anew", Value: s.Resent},
+		status.Row{Name: "reported: perhaps not read", Value: s.Follower.Missed[ReasonUnread]},
 		status.Row{Name: "requests passed on", Value: s.Requests},
 		status.Row{Name: "requests not passed on", Value: s.Dropped},
 		status.Row{Name: "syndics connected", Value: int64(s.Subscribers)},
@@ -97,7 +100,7 @@ func addFollower(b *metrics.Builder, name string, s FollowerStats) {
 	b.Add(metrics.OutletEntries, float64(s.Entries), name)
 	b.Add(metrics.OutletDelivered, float64(s.Delivered), name, "stream")
 	b.Add(metrics.OutletRepeated, float64(s.Repeated), name)
-	for _, reason := range []string{ReasonAge, ReasonEpoch, ReasonGap, ReasonLate, ReasonRefused} {
+	for _, reason := range []string{ReasonAge, ReasonEpoch, ReasonGap, ReasonLate, ReasonRefused, ReasonUnread} {
 		b.Add(metrics.OutletMissed, float64(s.Missed[reason]), name, reason)
 	}
 	b.Add(metrics.OutletLag, float64(s.Behind), name)

@@ -10,6 +10,10 @@ import (
 // map, as every command they do not know.
 const CmdSalternPubs = "_saltern_pubs"
 
+// TopicRepeats is a topic that nobody publishes. A saltern syndic that knows what it had, also from its former life, subscribes
+// to it beside the others: a publisher may send again what it may have missed. Other publishers pass over it.
+const TopicRepeats = "saltern/repeats"
+
 // EpochLen is the length of the name of an epoch, one life of a master's shared key, in hexadecimal characters.
 const EpochLen = 32
 

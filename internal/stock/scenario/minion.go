@@ -2,7 +2,9 @@ package scenario
 
 import (
 	"context"
+	"os"
 	"path/filepath"
+	"regexp"
 
 	"github.com/saltern-io/saltern/internal/stock"
 )
@@ -31,6 +33,22 @@ func (m *minion) start() error {
 	var err error
 	m.process, err = m.above.bench.start(m.id, m.salt, stock.Minion, m.configDir)
 	return err
+}
+
+// startedJob is how a minion logs that it runs a job.
+var startedJob = regexp.MustCompile(`Starting a new job (\d+) with PID`)
+
+// starts tells how often the minion has started each job.
+func (m *minion) starts() (map[string]int, error) {
+	text, err := os.ReadFile(m.process.Log)
+	if err != nil {
+		return nil, err
+	}
+	starts := make(map[string]int)
+	for _, found := range startedJob.FindAllSubmatch(text, -1) {
+		starts[string(found[1])]++
+	}
+	return starts, nil
 }
 
 // join starts the minions, accepts their keys with the key command of by, and waits for their start events.
