@@ -26,12 +26,6 @@ func (u *Upstream) serve(ctx context.Context, creds *signin.Credentials) error {
 	if u.cfg.ZMQFiltering {
 		topics = [][]byte{[]byte("broadcast"), []byte("syndic")}
 	}
-	if u.seq.marks[0].Epoch != "" { // it is known what was here: an outlet may send again what it is not sure of
-		if topics == nil {
-			topics = [][]byte{nil}
-		}
-		topics = append(topics, []byte(wire.TopicRepeats))
-	}
 	port := u.publishPort(creds)
 	opts := u.options()
 	opts.HeartbeatIvl = u.heartbeat
@@ -41,6 +35,7 @@ func (u *Upstream) serve(ctx context.Context, creds *signin.Credentials) error {
 	if err != nil {
 		return err
 	}
+	u.knows = func() { sub.Subscribe([]byte(wire.TopicRepeats)) }
 	ctx, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	failed := make(chan error, 8)

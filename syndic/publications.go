@@ -40,6 +40,10 @@ func (u *Upstream) takePublications(ctx context.Context, messages <-chan transpo
 		u.follow(ctx, f)
 	}()
 	for {
+		if u.knows != nil && u.seq.marks[0].Epoch != "" {
+			u.knows() // what was here is known: an outlet may send again what it is not sure of
+			u.knows = nil
+		}
 		select {
 		case <-ctx.Done():
 			return nil

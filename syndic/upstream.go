@@ -71,6 +71,7 @@ type Upstream struct {
 	creds  atomic.Pointer[signin.Credentials]
 
 	seq       sequencer     // owned by the subscription goroutine
+	knows     func()        // tells the publisher once that it is known what was here; owned by the same
 	linked    chan struct{} // one token: a connection was made, hold what comes
 	announced chan struct{} // one token: the start events are acknowledged
 	look      chan struct{} // one token: ask for what is missing

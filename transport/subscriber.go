@@ -47,6 +47,7 @@ type Subscriber struct {
 	closed  bool
 	cancel  context.CancelFunc
 	done    chan struct{} // Run has ended
+	more    [][]byte      // topics to subscribe to
 
 	sub    *zmq.Socket // owner goroutine only, once Run has started
 	reader frameReader
@@ -157,6 +158,9 @@ func (s *Subscriber) loop(ctx context.Context) error {
 		if err := s.wake.clear(); err != nil {
 			return err
 		}
+		if err := s.subscribe(); err != nil {
+			return err
+		}
 		if err := s.receive(ctx); err != nil {
 			return err
 		}
@@ -191,6 +195,29 @@ func (s *Subscriber) receive(ctx context.Context) error {
 		select {
 		case s.messages <- m:
 		case <-ctx.Done():
+		}
+	}
+	return nil
+}
+
+// Subscribe adds a topic, on this connection and later ones. It does not wait: nothing tells when the publisher has heard of it.
+// It may be called from any goroutine; without Run nothing happens.
+func (s *Subscriber) Subscribe(topic []byte) {
+	s.mu.Lock()
+	s.more = append(s.more, topic)
+	s.mu.Unlock()
+	s.wake.wake()
+}
+
+// subscribe does what Subscribe asked for. Owner only.
+func (s *Subscriber) subscribe() error {
+	s.mu.Lock()
+	more := s.more
+	s.more = nil
+	s.mu.Unlock()
+	for _, topic := range more {
+		if err := s.sub.SetSubscribe(string(topic)); err != nil {
+			return fmt.Errorf("subscribe: %w", err)
 		}
 	}
 	return nil

@@ -84,6 +84,17 @@ func TestSubscriber_topics(t *testing.T) {
 	}
 }
 
+// TestSubscriber_Subscribe: a topic that is added while it runs.
+func TestSubscriber_Subscribe(t *testing.T) {
+	zctx := newTestContext(t)
+	p := startPublish(t, zctx, PublishServerConfig{})
+	s := startSubscriber(t, zctx, SubscriberConfig{Endpoint: p.Addr(), Topics: [][]byte{[]byte("broadcast")}})
+	waitLink(t, s, LinkConnected)
+	published(t, p, s, "broadcast")
+	s.Subscribe([]byte("syndic"))
+	published(t, p, s, "syndic")
+}
+
 func TestSubscriber_linkEvents(t *testing.T) {
 	zctx := newTestContext(t)
 	p := startPublish(t, zctx, PublishServerConfig{})

@@ -87,22 +87,31 @@ func asks(t *testing.T, o *Outlet, body []byte) {
 	<-c.Done()
 }
 
+// longAgo makes it long ago that somebody signed in.
+func (n *newcomers) longAgo() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.last = n.last.Add(-time.Hour)
+}
+
 // TestOutlet_subscribedAnew: a stock syndic that closes its subscription and makes another one has lost what it had not read.
 // It is sent again when it is sure that the syndic knows what it had, and reported when it is not.
 func TestOutlet_subscribedAnew(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		signIn bool // before the second subscription
+		first  bool // the syndic made its key in this life
 		topics []string
 		age    time.Duration // replay_max_age
 		again  []int
 		unread int64
 	}{
-		"the same process":             {topics: []string{""}, age: time.Minute, again: []int{0, 1, 2}},
-		"the same with zmq_filtering":  {topics: []string{"broadcast", "syndic", "\x82"}, age: time.Minute, again: []int{0, 1, 2}},
-		"perhaps another process":      {signIn: true, topics: []string{""}, age: time.Minute, unread: 3},
-		"a syndic that knows its jobs": {signIn: true, topics: []string{"", wire.TopicRepeats}, age: time.Minute, again: []int{0, 1, 2}},
-		"too old":                      {topics: []string{""}, age: 2 * time.Second, unread: 3},
+		"the same process":              {topics: []string{""}, age: time.Minute, again: []int{0, 1, 2}},
+		"the same with zmq_filtering":   {topics: []string{"broadcast", "syndic", "\x82"}, age: time.Minute, again: []int{0, 1, 2}},
+		"perhaps another process":       {signIn: true, topics: []string{""}, age: time.Minute, unread: 3},
+		"a syndic that knows its jobs":  {signIn: true, topics: []string{"", wire.TopicRepeats}, age: time.Minute, again: []int{0, 1, 2}},
+		"the process that made the key": {first: true, topics: []string{""}, age: time.Minute, unread: 3},
+		"too old":                       {topics: []string{""}, age: 2 * time.Second, unread: 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -110,8 +119,10 @@ func TestOutlet_subscribedAnew(t *testing.T) {
 			s := newStage(t, server.Config())
 			p := s.pen(server, "tap")
 			out, _ := s.outlet(t.TempDir(), config.OutletStream, tc.age)
+			asks(t, out, signIn(t, "syn1", "key", !tc.first))
 			first := subscribe(t, out, "")
 			await(t, "attached", attached(out))
+			out.pub.came.longAgo()
 			p.write(0, 1, 2)
 			first.want(t, 0, 1, 2)
 			await(t, "all noted", func() bool { return out.follower.Stats().Delivered == 3 })
@@ -122,7 +133,7 @@ func TestOutlet_subscribedAnew(t *testing.T) {
 			first.leave()
 			await(t, "gone", func() bool { return out.pub.members() == 0 })
 			if tc.signIn {
-				asks(t, out, signIn(t, "syn1"))
+				asks(t, out, signIn(t, "syn1", "key", true))
 			}
 			second := subscribe(t, out, tc.topics...)
 			await(t, "there", func() bool { return out.pub.members() == 1 })
@@ -143,8 +154,10 @@ func TestOutlet_subscribedBeside(t *testing.T) {
 	s := newStage(t, server.Config())
 	p := s.pen(server, "tap")
 	out, _ := s.outlet(t.TempDir(), config.OutletStream, time.Minute)
+	asks(t, out, signIn(t, "syn1", "key", true))
 	first := subscribe(t, out, "")
 	await(t, "attached", attached(out))
+	out.pub.came.longAgo()
 	p.write(0, 1)
 	first.want(t, 0, 1)
 	second := subscribe(t, out, "")
@@ -168,8 +181,10 @@ func TestOutlet_unfollowed(t *testing.T) {
 	s := newStage(t, server.Config())
 	p := s.pen(server, "tap")
 	out, stop := s.outlet(t.TempDir(), config.OutletStream, time.Minute)
+	asks(t, out, signIn(t, "syn1", "key", true))
 	first := subscribe(t, out, "")
 	await(t, "attached", attached(out))
+	out.pub.came.longAgo()
 	p.write(0, 1)
 	first.want(t, 0, 1)
 	first.leave()

@@ -37,7 +37,9 @@ type FollowerConfig struct {
 	Ordered bool
 	// Known, when there is one, looks at an entry that is too old to be delivered: which job it is, "" when that cannot be
 	// told, and whether another way has brought it, so that there is nothing to report.
-	Known  func(e *Entry) (jid string, known bool)
+	Known func(e *Entry) (jid string, known bool)
+	// Passed, when there is one, hears of each entry that went out, by whatever way.
+	Passed func(e *Entry)
 	Logger *slog.Logger
 }
 
@@ -264,6 +266,14 @@ func (f *Follower) process(ctx context.Context, e *Entry, later []Entry) error {
 			return err
 		}
 	}
+	if f.done(e, number, dealt) && f.cfg.Passed != nil {
+		f.cfg.Passed(e)
+	}
+	return nil
+}
+
+// done moves the position behind an entry, and reports whether it went out.
+func (f *Follower) done(e *Entry, number uint64, dealt bool) (out bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.mem.at.Last = e.ID
@@ -274,9 +284,10 @@ func (f *Follower) process(ctx context.Context, e *Entry, later []Entry) error {
 		}
 		f.mem.note(&unit, number, frameKey(e.Frame), e.serialKey())
 		f.mem.at.Order.shows(e.Tap, number, e.Time)
+		out = number > 0
 	}
 	f.mem.commit(unit)
-	return nil
+	return out
 }
 
 // deliver offers an entry until it is taken, or too old; then it is reported. dealt is false when a copy behind it is the

@@ -26,6 +26,9 @@ type Missed struct {
 	Serial uint64    // 0 = not known
 	JID    string    // "" = not known: only a sink that opens entries knows
 	Time   time.Time // of its receipt by the tap, or of the entry behind the gap
+
+	epoch string // name of the key, "" = not known
+	last  uint64 // serial of the last one that is missing
 }
 
 // gapOf reports entries that are missing in front of one.
@@ -42,6 +45,7 @@ func deafness(e *Entry) Missed {
 	m := Missed{MoM: e.MoM, Reason: ReasonGap, ID: e.ID, Tap: e.Tap, Time: e.Time}
 	if e.Epoch != "" {
 		m.Count, m.Serial, m.Text = e.GapTo-e.GapFrom+1, e.GapFrom, "the tap missed these serials"
+		m.epoch, m.last = e.Epoch, e.GapTo
 		return m
 	}
 	m.Text = "the tap did not hear the master for " + (time.Duration(e.GapTo-e.GapFrom) * time.Millisecond).Round(time.Millisecond).String()
@@ -77,5 +81,5 @@ func (f *Follower) unfilled(ctx context.Context, e *Entry, m *Missed) bool {
 
 // missed reports an entry that nobody wants to run any more.
 func (e *Entry) missed(reason, text string) Missed {
-	return Missed{MoM: e.MoM, Count: 1, Reason: reason, Text: text, ID: e.ID, Tap: e.Tap, Serial: e.Serial, Time: e.Time}
+	return Missed{MoM: e.MoM, Count: 1, Reason: reason, Text: text, ID: e.ID, Tap: e.Tap, Serial: e.Serial, Time: e.Time, epoch: e.Epoch, last: e.Serial}
 }

@@ -2,6 +2,8 @@ package relay
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -53,6 +55,7 @@ type Outlet struct {
 	log      *slog.Logger
 	follower *Follower
 	pub      *publisher
+	once     *once
 	reqs     *requests
 	pubs     *zmtp.Listener
 	rets     *zmtp.Listener
@@ -68,14 +71,18 @@ type Outlet struct {
 func NewOutlet(cfg OutletConfig) (o *Outlet, err error) {
 	name := cfg.Outlet.Name
 	o = &Outlet{cfg: cfg, log: cfg.Logger.With("outlet", name)}
+	o.once = &once{fire: cfg.Missed}
 	o.follower, err = NewFollower(FollowerConfig{
-		Name: name, Log: NewLog(cfg.Client, cfg.Key, 0, 0), Store: cfg.Store, MaxAge: cfg.MaxAge, Sink: o, Ordered: true, Logger: o.log,
+		Name: name, Log: NewLog(cfg.Client, cfg.Key, 0, 0), Store: cfg.Store, MaxAge: cfg.MaxAge, Sink: o, Ordered: true, Passed: o.once.passed, Logger: o.log,
 	})
 	if err != nil {
 		return nil, err
 	}
 	keepalive := zmtp.Keepalive{Idle: 300 * time.Second}
-	came := &newcomers{}
+	came, err := o.newcomers(name)
+	if err != nil {
+		return nil, err
+	}
 	o.pub = newPublisher(cfg.MaxAge, came, func(m Missed) { m.MoM = name; o.follower.report(m) }, o.log)
 	o.reqs = newRequests(transport.Endpoint(cfg.Outlet.Host, cfg.Outlet.MasterRetPort), zmtp.Config{
 		MaxFrameBytes: cfg.MaxMsgBytes, SendQueue: maxInFlight, Keepalive: keepalive, IPv6: cfg.IPv6, Log: o.log,
@@ -95,6 +102,33 @@ func NewOutlet(cfg OutletConfig) (o *Outlet, err error) {
 		return nil, fmt.Errorf("request port of outlet %s: %w", name, err)
 	}
 	return o, nil
+}
+
+// newcomers opens what is remembered of the syndics.
+func (o *Outlet) newcomers(name string) (*newcomers, error) {
+	n := &newcomers{present: func() bool { return o.pub.present() }}
+	value, ok, err := o.cfg.Store.Fact(syndicKeysFact(name))
+	if err == nil && ok {
+		n.keys, err = decodeSyndicKeys(value)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("outlet %s: %w", name, err)
+	}
+	n.save = func(keys []syndicKey) {
+		value, err := json.Marshal(keys)
+		if err != nil {
+			o.log.Error("Keys of syndics not stored", "err", err)
+			return
+		}
+		o.cfg.Store.Commit(outbox.Unit{Facts: []outbox.Fact{{Key: syndicKeysFact(name), Value: value}}}, func(outcomes []outbox.Outcome) {
+			for _, outcome := range outcomes {
+				if outcome.Err != nil && !errors.Is(outcome.Err, outbox.ErrClosed) {
+					o.log.Error("Keys of syndics not stored: after a restart less is sent again, and reported", "err", outcome.Err)
+				}
+			}
+		})
+	}
+	return n, nil
 }
 
 // PublishAddr and RequestAddr are the bound addresses, "tcp://host:port".
@@ -142,6 +176,7 @@ func (o *Outlet) Run(ctx context.Context) error {
 
 func (o *Outlet) close() {
 	o.pub.stop()
+	o.once.overdue()
 	for _, l := range []*zmtp.Listener{o.pubs, o.rets} {
 		if err := l.Shutdown(time.Second); err != nil {
 			o.log.Warn("Port of the outlet did not close", "err", err)
@@ -178,6 +213,9 @@ func (o *Outlet) Deliver(_ context.Context, e *Entry) error {
 func (o *Outlet) Missed(m Missed) {
 	if m.MoM == "" {
 		m.MoM = o.cfg.Outlet.Name
+	}
+	if o.pub.allKnow() && o.once.hold(m) {
+		return
 	}
 	o.cfg.Missed(m)
 }

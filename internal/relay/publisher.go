@@ -37,6 +37,7 @@ type publisher struct {
 	changed chan struct{} // closed and replaced when somebody subscribes
 	joining map[*zmtp.Conn]*newcomer
 	since   map[*zmtp.Conn]uint64 // the first that went out to a subscriber
+	knows   map[*zmtp.Conn]bool   // saltern syndics that know what they had
 	spare   spare
 	handed  handed
 	overdue *time.Timer // runs while somebody left and nobody followed
@@ -63,7 +64,7 @@ const settleTime = 250 * time.Millisecond
 func newPublisher(maxAge time.Duration, came *newcomers, report func(Missed), log *slog.Logger) *publisher {
 	return &publisher{
 		log: log, maxAge: maxAge, came: came, report: report, index: zmtp.NewIndex[*zmtp.Conn](maxSubscriptions, maxSubscriptionBytes),
-		changed: make(chan struct{}), joining: map[*zmtp.Conn]*newcomer{}, since: map[*zmtp.Conn]uint64{},
+		changed: make(chan struct{}), joining: map[*zmtp.Conn]*newcomer{}, since: map[*zmtp.Conn]uint64{}, knows: map[*zmtp.Conn]bool{},
 	}
 }
 
@@ -79,6 +80,9 @@ func (p *publisher) Subscribed(c *zmtp.Conn, topic []byte, on bool) error {
 	defer p.mu.Unlock()
 	n := p.joining[c]
 	_, joined := p.since[c]
+	if string(topic) == wire.TopicRepeats {
+		p.knows[c] = on
+	}
 	switch {
 	case !on && n != nil:
 		n.topics = slices.DeleteFunc(n.topics, func(t string) bool { return t == string(topic) })
@@ -129,7 +133,7 @@ func (p *publisher) join(c *zmtp.Conn) {
 	}
 	p.since[c] = p.handed.next
 	var messages []*zmtp.Encoded
-	knows := !n.fresh || slices.Contains(n.topics, wire.TopicRepeats)
+	knows := !n.fresh || p.knows[c]
 	if knows {
 		now := time.Now()
 		messages, p.since[c] = p.handed.again(now, p.maxAge, func(topic []byte) bool {
@@ -185,6 +189,7 @@ func (p *publisher) Closed(c *zmtp.Conn, _ error) {
 	p.mu.Lock()
 	p.index.Drop(c)
 	delete(p.joining, c)
+	delete(p.knows, c)
 	first, joined := p.since[c]
 	delete(p.since, c)
 	switch s := p.spare; {
@@ -227,6 +232,26 @@ func (p *publisher) members() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.index.Members()
+}
+
+// allKnow reports whether somebody is there, and everybody is a saltern syndic that knows what it had: it finds what it missed
+// by the serials.
+func (p *publisher) allKnow() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for c := range p.since {
+		if !p.knows[c] {
+			return false
+		}
+	}
+	return len(p.since) > 0
+}
+
+// present reports whether somebody subscribes.
+func (p *publisher) present() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.since)+len(p.joining) > 0
 }
 
 // ready waits for a subscriber.

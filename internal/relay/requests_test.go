@@ -63,7 +63,7 @@ func listenMaster(t *testing.T, endpoint string, m *echoMaster) (addr string, st
 func TestRequests(t *testing.T) {
 	master := &echoMaster{}
 	addr, stopMaster := listenMaster(t, "tcp://127.0.0.1:0", master)
-	r := newRequests(addr, zmtp.Config{Log: quiet()}, &newcomers{}, quiet())
+	r := newRequests(addr, zmtp.Config{Log: quiet()}, &newcomers{present: func() bool { return false }}, quiet())
 	l, err := zmtp.Listen("tcp://127.0.0.1:0", zmtp.Config{Role: zmtp.RoleRouter, Handler: r, Log: quiet()})
 	if err != nil {
 		t.Fatal(err)

@@ -50,6 +50,7 @@ func relayGroups(c *Column) []Group {
 		// The name has saltern in it: without it there is no relay.
 		g := Group{Name: "saltern-relay before " + syndic.Label() + " syndic", Skip: noRedis(), Steps: []Step{
 			{Name: "joined", Run: r.start},
+			{Name: "syndic killed", Run: r.syndicKilled},
 			{Name: "direct way cut", Run: r.directCut},
 			{Name: "Redis killed", Run: r.redisKilled},
 			{Name: "both ways cut", Run: r.bothCut},
@@ -57,7 +58,6 @@ func relayGroups(c *Column) []Group {
 			{Name: "tap restarted", Run: r.tapRestarted},
 			{Name: "tap cut", Run: r.tapCut},
 			{Name: "syndic's way cut", Run: r.lowCut},
-			{Name: "syndic killed", Run: r.syndicKilled},
 		}}
 		for i := range g.Steps {
 			g.Steps[i].Limit = r.limit()
@@ -461,7 +461,7 @@ func (r *relayed) lowCut(ctx context.Context, b *Bench) error {
 	return err
 }
 
-// syndicKilled replaces the process of the syndic.
+// syndicKilled replaces the process of the syndic: the next one did not make the key itself, as the first one did.
 func (r *relayed) syndicKilled(ctx context.Context, b *Bench) error {
 	_, err := r.around(ctx, b, func() error { return r.low.syndic.Kill() }, r.low.startSyndic, nil)
 	return err
