@@ -1,6 +1,7 @@
 package syndic
 
 import (
+	"context"
 	"slices"
 	"testing"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/saltern-io/saltern/internal/wire"
+	"github.com/saltern-io/saltern/transport"
 )
 
 func at(epoch string, serial uint64) arrival {
@@ -281,4 +283,24 @@ func TestSequencer_property(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestUpstream_tellsThatItKnows: the publisher hears once that it is known what was here, and not before that is so.
+func TestUpstream_tellsThatItKnows(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	told := 0
+	u := &Upstream{intake: ctx, knows: func() { told++ }}
+	for _, want := range []struct {
+		epoch string
+		told  int
+	}{{"", 0}, {"a", 1}, {"a", 1}} {
+		u.seq = sequencer{marks: [2]position{{want.epoch, 3}}}
+		if err := u.takePublications(ctx, make(chan transport.Message)); err != nil {
+			t.Fatal(err)
+		}
+		if told != want.told {
+			t.Errorf("epoch %q: told %d times, want %d", want.epoch, told, want.told)
+		}
+	}
 }

@@ -64,7 +64,7 @@ func (h *handed) add(now, heard time.Time, epoch string, frames [][]byte, m *zmt
 	h.next++
 	topic := frames[0]
 	if len(frames) == 1 { // a map: its first bytes are enough, and do not keep the frame
-		topic = append([]byte(nil), topic[:min(len(topic), maxTopic)]...)
+		topic = append([]byte(nil), topic[:min(len(topic), 64)]...)
 	}
 	size := 0
 	for _, f := range frames {
@@ -84,7 +84,7 @@ func (h *handed) forget(o *handout) {
 	if o.message != nil {
 		h.kept--
 		h.bytes -= o.size
-		o.message = nil
+		o.message, o.topic = nil, nil
 	}
 }
 

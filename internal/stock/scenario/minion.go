@@ -39,16 +39,19 @@ func (m *minion) start() error {
 var startedJob = regexp.MustCompile(`Starting a new job (\d+) with PID`)
 
 // starts tells how often the minion has started each job.
-func (m *minion) starts() (map[string]int, error) {
-	text, err := os.ReadFile(m.process.Log)
+func (m *minion) starts() (map[string]int, error) { return logged(m.process, startedJob) }
+
+// logged counts what a daemon has logged, by the first group of a pattern.
+func logged(p *stock.Process, pattern *regexp.Regexp) (map[string]int, error) {
+	text, err := os.ReadFile(p.Log)
 	if err != nil {
 		return nil, err
 	}
-	starts := make(map[string]int)
-	for _, found := range startedJob.FindAllSubmatch(text, -1) {
-		starts[string(found[1])]++
+	counts := make(map[string]int)
+	for _, found := range pattern.FindAllSubmatch(text, -1) {
+		counts[string(found[1])]++
 	}
-	return starts, nil
+	return counts, nil
 }
 
 // join starts the minions, accepts their keys with the key command of by, and waits for their start events.

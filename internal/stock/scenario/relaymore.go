@@ -47,7 +47,7 @@ func (r *relayed) twoTaps(ctx context.Context, b *Bench) error {
 	if err := r.linkedIn(ctx, b, dir); err != nil {
 		return errors.Join(err, b.stop(second))
 	}
-	_, err = r.around(ctx, b, r.cut, func() error { return errors.Join(b.stop(second), r.heal()) }, r.ran)
+	_, err = r.around(ctx, b, r.cut, func() error { return errors.Join(b.stop(second), r.heal()) }, r.allRan)
 	return err
 }
 
@@ -114,7 +114,7 @@ func (r *relayed) openingTapCut(ctx context.Context, b *Bench) error {
 	if err != nil {
 		return err
 	}
-	if err := r.ran(ctx, before); err != nil {
+	if err := r.allRan(ctx, before); err != nil {
 		return fmt.Errorf("before: %w", err)
 	}
 	if err := r.low.read(ctx); err != nil {
@@ -135,7 +135,7 @@ func (r *relayed) openingTapCut(ctx context.Context, b *Bench) error {
 	if err := errors.Join(err, r.heal()); err != nil {
 		return err
 	}
-	if err := r.ran(ctx, after); err != nil {
+	if err := r.allRan(ctx, after); err != nil {
 		return fmt.Errorf("after: %w", err)
 	}
 	err = r.accounted(ctx, b, append(append(before, lost...), after...))
