@@ -17,7 +17,8 @@
 // A tap writes a publication to its own disk before the stream; Redis may be away. An outlet stores its position after it
 // delivered, so that a crash repeats the last ones; a stock syndic drops what it had by its serial, a saltern one by the
 // job id. What is too old, missing (each tap numbers its entries), trimmed or lost with the stream is reported: in the log,
-// in the counters, and as event saltern/relay/missed on the bus of the local master.
+// in the counters, and as event saltern/relay/missed on the bus of the local master. Who subscribes anew at an outlet gets again
+// what it may not have read, when it is sure to know what it had (handed.go, newcomer.go); otherwise that is reported.
 //
 // # Threading
 //
