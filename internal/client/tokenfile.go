@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -88,7 +87,7 @@ func (c *Client) Login(ctx context.Context, credentials *wire.Map, file TokenFil
 // ReadsRootKey reports whether the caller may read root's key below cacheDir. Stock's commands then take the
 // caller for the master's own administrator.
 func ReadsRootKey(cacheDir string) bool {
-	file, err := os.Open(filepath.Join(cacheDir, ".root_key"))
+	file, err := os.Open(keyFile(cacheDir, "root"))
 	if err != nil {
 		return false
 	}

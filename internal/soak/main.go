@@ -34,7 +34,7 @@ func main() {
 	flag.DurationVar(&s.length, "for", 30*time.Minute, "how long")
 	flag.DurationVar(&s.every, "every", 0, "between two lines (default: a twentieth of -for)")
 	flag.IntVar(&s.minions, "minions", 20, "simulated minions under each of the two hosts")
-	flag.DurationVar(&s.pace, "pace", 500*time.Millisecond, "between two jobs of each of the three publishers: less of it fills what fills sooner")
+	flag.DurationVar(&s.pace, "pace", 500*time.Millisecond, "between two jobs of each of the three publishers; a short one fills in minutes what fills in hours")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
